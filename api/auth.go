@@ -1,0 +1,108 @@
+package api
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Role says what a token may do.
+type Role string
+
+const (
+	RoleAdapter  Role = "adapter"  // writes and reads
+	RoleMerchant Role = "merchant" // reads and retries
+	RoleAdmin    Role = "admin"    // everything, the operators' pages too
+)
+
+// Token is a credential as it is kept: its SHA-256, whom it speaks for and what it may do.
+type Token struct {
+	Name      string
+	Hash      [sha256.Size]byte
+	Merchants []string // "*" for every merchant
+	Role      Role
+}
+
+func (t Token) speaksFor(merchant string) bool {
+	return slices.Contains(t.Merchants, "*") || slices.Contains(t.Merchants, merchant)
+}
+
+// tokenFor finds the token of a secret. Every token is compared, each in constant time.
+func (s *Server) tokenFor(secret string) (found Token, ok bool) {
+	hash := sha256.Sum256([]byte(secret))
+	for _, t := range s.tokens {
+		if subtle.ConstantTimeCompare(hash[:], t.Hash[:]) == 1 {
+			found, ok = t, true
+		}
+	}
+	return found, ok
+}
+
+const (
+	merchantKey = "merchant"
+	challenge   = `Bearer realm="tidings"`
+)
+
+// allow lets a request pass whose token has one of the roles and speaks for the merchant that it names.
+func (s *Server) allow(roles ...Role) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		token, ok := s.authenticate(c)
+		if !ok {
+			return
+		}
+		merchant := c.Param("merchant") // Norce's alias names the merchant in its path
+		if merchant == "" {
+			merchant = c.GetHeader("X-Merchant")
+		}
+		switch {
+		case token.Role != RoleAdmin && !slices.Contains(roles, token.Role):
+			writeProblem(c, problem(http.StatusForbidden, "role_forbidden", "The token's role does not allow this."))
+		case merchant == "":
+			writeProblem(c, problem(http.StatusBadRequest, "merchant_missing", "The header X-Merchant is missing."))
+		case !merchantIDShape.MatchString(merchant):
+			writeProblem(c, problem(http.StatusBadRequest, "merchant_invalid",
+				"The header X-Merchant must be 1 to 64 characters of A-Z a-z 0-9 . _ -"))
+		case !token.speaksFor(merchant):
+			writeProblem(c, problem(http.StatusForbidden, "merchant_forbidden", "The token does not speak for this merchant."))
+		default:
+			c.Set(merchantKey, merchant)
+		}
+	}
+}
+
+// allowOperator lets admins pass to pages, which have no merchant. A browser may send the token as the password of
+// Basic authentication, since it cannot be told to send a Bearer token.
+func (s *Server) allowOperator(c *gin.Context) {
+	if _, password, ok := c.Request.BasicAuth(); ok {
+		c.Request.Header.Set("Authorization", "Bearer "+password)
+	}
+	token, ok := s.tokenFor(bearer(c))
+	switch {
+	case !ok:
+		c.Header("WWW-Authenticate", `Basic realm="tidings: any name, an admin token as password", charset="UTF-8"`)
+		writeProblem(c, problem(http.StatusUnauthorized, "unauthorized", "An admin token is needed."))
+	case token.Role != RoleAdmin:
+		writeProblem(c, problem(http.StatusForbidden, "role_forbidden", "The token's role does not allow this."))
+	}
+}
+
+func (s *Server) authenticate(c *gin.Context) (Token, bool) {
+	token, ok := s.tokenFor(bearer(c))
+	if !ok {
+		c.Header("WWW-Authenticate", challenge)
+		writeProblem(c, problem(http.StatusUnauthorized, "unauthorized", "A valid token is needed: Authorization: Bearer <token>."))
+	}
+	return token, ok
+}
+
+func bearer(c *gin.Context) string {
+	scheme, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}

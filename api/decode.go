@@ -1,0 +1,140 @@
+package api
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/tidings/tidings/scope"
+)
+
+// readJSON reads the whole body as one JSON value and tells every fault of its text.
+func readJSON(r *http.Request) (scope.Value, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return scope.Value{}, err
+		}
+		return scope.Value{}, problem(http.StatusBadRequest, "body_unreadable", "The body could not be read to its end.")
+	}
+	v, faults := scope.Parse(body, scope.DefaultLimits)
+	if len(faults) > 0 {
+		p := problem(http.StatusBadRequest, "invalid_json", "The body is not acceptable JSON; errors lists every fault.")
+		p.Errors = faults
+		return scope.Value{}, p
+	}
+	return v, nil
+}
+
+// bind puts an object into a struct by its json tags and returns every fault: members that the struct does not have,
+// and values of the wrong type. null is the same as absent. Fields may be strings, booleans, whole numbers, slices and
+// maps of strings, scope.Value for free JSON, anything that unmarshals itself from text, and pointers to or slices of
+// such structs.
+func bind(v scope.Value, dst any, at scope.Pointer) scope.Faults {
+	return bindValue(v, reflect.ValueOf(dst).Elem(), at)
+}
+
+var valueType = reflect.TypeFor[scope.Value]()
+
+func bindValue(v scope.Value, dst reflect.Value, at scope.Pointer) scope.Faults {
+	if dst.Type() == valueType {
+		dst.Set(reflect.ValueOf(v))
+		return nil
+	}
+	if text, ok := dst.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return bindText(v, text, at)
+	}
+	switch dst.Kind() {
+	case reflect.Pointer:
+		dst.Set(reflect.New(dst.Type().Elem()))
+		return bindValue(v, dst.Elem(), at)
+	case reflect.Struct:
+		return bindStruct(v, dst, at)
+	case reflect.Slice:
+		return bindSlice(v, dst, at)
+	case reflect.Map:
+		return bindMap(v, dst, at)
+	case reflect.String:
+		text, ok := v.Text()
+		dst.SetString(text)
+		return expect(ok, "string", v, at)
+	case reflect.Bool:
+		b, ok := v.Bool()
+		dst.SetBool(b)
+		return expect(ok, "boolean", v, at)
+	case reflect.Int, reflect.Int64:
+		n, ok := v.Int()
+		dst.SetInt(n)
+		return expect(ok, "whole number", v, at)
+	}
+	panic("bind: no rule for " + dst.Type().String())
+}
+
+func expect(ok bool, want string, v scope.Value, at scope.Pointer) scope.Faults {
+	if ok {
+		return nil
+	}
+	return scope.Faults{{Pointer: at.String(), Detail: fmt.Sprintf("expected %s, got %s", want, v.Kind())}}
+}
+
+func bindText(v scope.Value, dst encoding.TextUnmarshaler, at scope.Pointer) scope.Faults {
+	text, ok := v.Text()
+	if !ok {
+		return expect(false, "string", v, at)
+	}
+	if err := dst.UnmarshalText([]byte(text)); err != nil {
+		return scope.Faults{{Pointer: at.String(), Detail: err.Error()}}
+	}
+	return nil
+}
+
+func bindStruct(v scope.Value, dst reflect.Value, at scope.Pointer) (faults scope.Faults) {
+	if v.Kind() != scope.KindObject {
+		return expect(false, "object", v, at)
+	}
+	fields := map[string]reflect.Value{}
+	for i := range dst.NumField() {
+		name, _, _ := strings.Cut(dst.Type().Field(i).Tag.Get("json"), ",")
+		fields[name] = dst.Field(i)
+	}
+	for _, m := range v.Members() {
+		field, known := fields[m.Name]
+		switch {
+		case !known:
+			faults = append(faults, scope.Fault{Pointer: at.Child(m.Name).String(), Detail: "unknown member"})
+		case m.Value.Kind() != scope.KindNull:
+			faults = append(faults, bindValue(m.Value, field, at.Child(m.Name))...)
+		}
+	}
+	return faults
+}
+
+func bindSlice(v scope.Value, dst reflect.Value, at scope.Pointer) (faults scope.Faults) {
+	if v.Kind() != scope.KindArray {
+		return expect(false, "array", v, at)
+	}
+	items := v.Items()
+	dst.Set(reflect.MakeSlice(dst.Type(), len(items), len(items)))
+	for i, item := range items {
+		faults = append(faults, bindValue(item, dst.Index(i), at.Child(fmt.Sprint(i)))...)
+	}
+	return faults
+}
+
+func bindMap(v scope.Value, dst reflect.Value, at scope.Pointer) (faults scope.Faults) {
+	if v.Kind() != scope.KindObject {
+		return expect(false, "object", v, at)
+	}
+	dst.Set(reflect.MakeMap(dst.Type()))
+	for _, m := range v.Members() {
+		value := reflect.New(dst.Type().Elem()).Elem()
+		faults = append(faults, bindValue(m.Value, value, at.Child(m.Name))...)
+		dst.SetMapIndex(reflect.ValueOf(m.Name), value)
+	}
+	return faults
+}

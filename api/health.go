@@ -1,0 +1,64 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/tidings/tidings/store"
+)
+
+// Health says whether this process can do its work.
+type Health struct {
+	store    *store.Store
+	stopping atomic.Bool
+}
+
+// NewHealth watches a store.
+func NewHealth(st *store.Store) *Health { return &Health{store: st} }
+
+// Stopping makes the process not ready, so that balancers send nothing more to it.
+func (h *Health) Stopping() { h.stopping.Store(true) }
+
+type healthAnswer struct {
+	Status   string   `json:"status"` // ready | unavailable | stopping
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Check asks the store.
+func (h *Health) Check(ctx context.Context) (healthAnswer, bool) {
+	if h.stopping.Load() {
+		return healthAnswer{Status: "stopping"}, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := h.store.Ping(ctx); err != nil {
+		return healthAnswer{Status: "unavailable", Warnings: []string{"the store does not answer"}}, false
+	}
+	return healthAnswer{Status: "ready", Warnings: h.Warnings(ctx)}, true
+}
+
+// Warnings tells what works and yet puts promises at risk.
+func (h *Health) Warnings(ctx context.Context) []string {
+	warnings, err := h.store.Warnings(ctx)
+	if err != nil {
+		return []string{"the store's persistence and eviction could not be looked up"}
+	}
+	return warnings
+}
+
+// live says only that the process answers.
+func (s *Server) live(c *gin.Context) { c.PureJSON(http.StatusOK, gin.H{"status": "live"}) }
+
+func (s *Server) ready(c *gin.Context) {
+	answer, ok := s.health.Check(c.Request.Context())
+	if !ok {
+		c.Header("Retry-After", "1")
+		c.PureJSON(http.StatusServiceUnavailable, answer)
+		return
+	}
+	c.PureJSON(http.StatusOK, answer)
+}

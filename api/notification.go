@@ -1,0 +1,280 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/dispatcher/sign"
+	"github.com/tidings/tidings/dispatcher/wire"
+	"github.com/tidings/tidings/scope"
+)
+
+// notificationInput is a notification as registered, in Norce's guide form (url) or its OpenAPI form (invoke).
+type notificationInput struct {
+	ID            string              `json:"id" validate:"omitempty,orderid"`
+	URL           string              `json:"url" validate:"max=2048"`
+	Invoke        string              `json:"invoke" validate:"max=2048"`
+	Method        string              `json:"method" validate:"omitempty,oneof=POST PUT PATCH"`
+	Headers       map[string]string   `json:"headers" validate:"max=32"`
+	Scope         scope.Value         `json:"scope"`
+	Schema        scope.Value         `json:"schema"`
+	AdapterID     string              `json:"adapterId" validate:"omitempty,adapterid"`
+	Reference     string              `json:"reference" validate:"max=256,plain"`
+	Description   string              `json:"description" validate:"max=1024"`
+	ExcludeActors []string            `json:"excludeActors" validate:"max=32,unique,dive,adapterid"`
+	Format        string              `json:"format"`
+	Options       scope.Value         `json:"options"`
+	Signing       *signingInput       `json:"signing"`
+	Ordering      string              `json:"ordering" validate:"omitempty,oneof=strict latest none"`
+	Retry         *retryInput         `json:"retry"`
+	Timeout       dispatcher.Duration `json:"timeout"`
+	ExpiresAfter  dispatcher.Duration `json:"expiresAfter"`
+	Version       string              `json:"version" validate:"omitempty,oneof=v0 v1"`
+	Created       scope.Value         `json:"created"` // read-only: accepted so that what was read can be written back
+	Stopped       scope.Value         `json:"stopped"` // likewise
+}
+
+type signingInput struct {
+	Scheme string `json:"scheme" validate:"required,oneof=standard-webhooks none"`
+	Secret string `json:"secret"`
+}
+
+type retryInput struct {
+	MaxAttempts int                   `json:"maxAttempts" validate:"omitempty,min=1,max=50"`
+	Schedule    []dispatcher.Duration `json:"schedule" validate:"max=50"`
+}
+
+// readNotification reads one registration and returns every fault of it.
+func (s *Server) readNotification(v scope.Value, at scope.Pointer) (dispatcher.Notification, scope.Faults) {
+	var in notificationInput
+	faults := bind(v, &in, at)
+	if v.Kind() != scope.KindObject {
+		return dispatcher.Notification{}, faults
+	}
+	faults = append(faults, check(in, at)...)
+	n := dispatcher.Notification{
+		ID: in.ID, AdapterID: in.AdapterID, Reference: in.Reference, Description: in.Description, Version: in.Version,
+		URL: in.URL + in.Invoke, SpelledInvoke: in.Invoke != "", Method: orElse(in.Method, http.MethodPost),
+		ExcludeActors: in.ExcludeActors, Format: orElse(in.Format, dispatcher.FormatNorce), Options: in.Options,
+		Ordering: dispatcher.Ordering(orElse(in.Ordering, string(dispatcher.OrderingStrict))),
+		Timeout:  in.Timeout, ExpiresAfter: in.ExpiresAfter,
+	}
+	var more scope.Faults
+	n.Scope, more = scope.ParseScope(in.Scope, in.Schema)
+	for _, f := range more {
+		faults = append(faults, scope.Fault{Pointer: at.String() + f.Pointer, Detail: f.Detail})
+	}
+	faults = append(faults, s.urlFaults(in, n.URL, at)...)
+	n.Headers, more = readHeaders(in.Headers, at.Child("headers"))
+	faults = append(faults, more...)
+	faults = append(faults, readSigning(in.Signing, &n, at.Child("signing"))...)
+	faults = append(faults, readTimes(in, &n, at)...)
+	if !slices.Contains(wire.Names(), n.Format) {
+		faults = append(faults, scope.Fault{Pointer: at.Child("format").String(),
+			Detail: "expected one of: " + strings.Join(wire.Names(), ", ")})
+	}
+	if k := in.Options.Kind(); k != scope.KindAbsent && k != scope.KindObject {
+		faults = append(faults, scope.Fault{Pointer: at.Child("options").String(), Detail: "expected object, got " + k.String()})
+	}
+	return n, faults
+}
+
+// readCallbackURL makes a notification of a member of callback_urls (Probo): every change of the status is told.
+func (s *Server) readCallbackURL(v scope.Value, at scope.Pointer) (dispatcher.Notification, scope.Faults) {
+	text, ok := v.Text()
+	if !ok {
+		return dispatcher.Notification{}, scope.Faults{{Pointer: at.String(), Detail: "expected string, got " + v.Kind().String()}}
+	}
+	anyStatus := scope.Object(scope.Member{Name: "state", Value: scope.Array(scope.String("*"))})
+	n, faults := s.readNotification(scope.Object(
+		scope.Member{Name: "url", Value: scope.String(text)}, scope.Member{Name: "scope", Value: anyStatus}), scope.Pointer{})
+	for i := range faults { // they speak of /url; the URL is the member itself
+		faults[i].Pointer = at.String()
+	}
+	return n, faults
+}
+
+func (s *Server) urlFaults(in notificationInput, url string, at scope.Pointer) scope.Faults {
+	at = at.Child("url")
+	switch {
+	case in.URL == "" && in.Invoke == "":
+		return scope.Faults{{Pointer: at.String(), Detail: "is required (or invoke, its name in Norce's OpenAPI form)"}}
+	case in.URL != "" && in.Invoke != "":
+		return scope.Faults{{Pointer: at.String(), Detail: "url and invoke are two names of the same; expected one of them"}}
+	case in.Invoke != "":
+		at, _ = scope.ParsePointer(strings.TrimSuffix(at.String(), "url") + "invoke")
+	}
+	template, err := dispatcher.ParseURLTemplate(url)
+	if err == nil {
+		if sample, whole := template.Sample(); whole {
+			err = s.outbound.CheckURL(sample)
+		}
+	}
+	if err != nil {
+		return scope.Faults{{Pointer: at.String(), Detail: err.Error()}}
+	}
+	return nil
+}
+
+// reservedHeaders belong to the connection or to Tidings.
+var reservedHeaders = []string{
+	"Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Authenticate",
+	"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Upgrade", "Expect", "Accept-Encoding",
+}
+
+func readHeaders(in map[string]string, at scope.Pointer) (headers []dispatcher.Header, faults scope.Faults) {
+	seen := map[string]bool{}
+	for name, value := range in {
+		canonical := http.CanonicalHeaderKey(name)
+		pointer := at.Child(name).String()
+		switch {
+		case !httpguts.ValidHeaderFieldName(name):
+			faults = append(faults, scope.Fault{Pointer: pointer, Detail: "is no valid header name"})
+		case slices.Contains(reservedHeaders, canonical), strings.HasPrefix(canonical, "Webhook-"),
+			strings.HasPrefix(canonical, "X-Tidings-"):
+			faults = append(faults, scope.Fault{Pointer: pointer, Detail: "is reserved: Tidings or the connection sets it"})
+		case seen[canonical]:
+			faults = append(faults, scope.Fault{Pointer: pointer, Detail: "is given twice (header names do not differ by case)"})
+		case !httpguts.ValidHeaderFieldValue(value):
+			faults = append(faults, scope.Fault{Pointer: pointer, Detail: "has a value with characters that no header may hold"})
+		case len(value) > dispatcher.MaxHeaderValueBytes:
+			faults = append(faults, scope.Fault{Pointer: pointer,
+				Detail: fmt.Sprintf("expected a value of at most %d bytes", dispatcher.MaxHeaderValueBytes)})
+		}
+		seen[canonical] = true
+		headers = append(headers, dispatcher.Header{Name: name, Value: dispatcher.Secret(value)})
+	}
+	slices.SortFunc(headers, func(a, b dispatcher.Header) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(faults, func(a, b scope.Fault) int { return strings.Compare(a.Pointer, b.Pointer) })
+	return headers, faults
+}
+
+func readSigning(in *signingInput, n *dispatcher.Notification, at scope.Pointer) scope.Faults {
+	if in == nil {
+		return nil
+	}
+	pointer := at.Child("secret").String()
+	if in.Scheme != dispatcher.SigningStandardWebhooks {
+		if in.Secret != "" {
+			return scope.Faults{{Pointer: pointer, Detail: "the scheme takes no secret"}}
+		}
+		return nil
+	}
+	n.Signing, n.SigningSecret = in.Scheme, dispatcher.Secret(in.Secret)
+	if in.Secret == dispatcher.Redacted {
+		return nil // stands for the secret that is registered
+	}
+	if err := sign.CheckSecret(in.Secret); err != nil {
+		return scope.Faults{{Pointer: pointer, Detail: err.Error()}}
+	}
+	return nil
+}
+
+func readTimes(in notificationInput, n *dispatcher.Notification, at scope.Pointer) (faults scope.Faults) {
+	within := func(d dispatcher.Duration, least, most time.Duration, pointer scope.Pointer) {
+		if d.D() < least || d.D() > most {
+			faults = append(faults, scope.Fault{Pointer: pointer.String(),
+				Detail: fmt.Sprintf("expected a duration from %s to %s", dispatcher.Duration(least), dispatcher.Duration(most))})
+		}
+	}
+	if in.Timeout != 0 {
+		within(in.Timeout, 100*time.Millisecond, dispatcher.MaxTimeout, at.Child("timeout"))
+	} else {
+		n.Timeout = dispatcher.Duration(dispatcher.DefaultTimeout)
+	}
+	if in.ExpiresAfter != 0 {
+		within(in.ExpiresAfter, time.Second, dispatcher.MaxExpiresAfter, at.Child("expiresAfter"))
+	}
+	if in.Retry != nil {
+		n.Retry = dispatcher.Retry{MaxAttempts: in.Retry.MaxAttempts, Schedule: in.Retry.Schedule}
+		for i, d := range in.Retry.Schedule {
+			within(d, time.Second, dispatcher.MaxScheduleDelay, at.Child("retry").Child("schedule").Child(strconv.Itoa(i)))
+		}
+	}
+	return faults
+}
+
+func orElse(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+// notificationView is a notification as it is read back: values of headers and secrets redacted.
+type notificationView struct {
+	ID            string                       `json:"id,omitempty"`
+	AdapterID     string                       `json:"adapterId,omitempty"`
+	Reference     string                       `json:"reference,omitempty"`
+	Description   string                       `json:"description,omitempty"`
+	URL           string                       `json:"url,omitempty"`
+	Invoke        string                       `json:"invoke,omitempty"`
+	Method        string                       `json:"method"`
+	Headers       map[string]dispatcher.Secret `json:"headers,omitempty"`
+	Scope         scope.Value                  `json:"scope"`
+	Schema        scope.Value                  `json:"schema,omitzero"`
+	ExcludeActors []string                     `json:"excludeActors,omitempty"`
+	Format        string                       `json:"format"`
+	Options       scope.Value                  `json:"options,omitzero"`
+	Signing       map[string]string            `json:"signing,omitempty"`
+	Ordering      dispatcher.Ordering          `json:"ordering"`
+	Retry         dispatcher.Retry             `json:"retry,omitzero"`
+	Timeout       dispatcher.Duration          `json:"timeout"`
+	ExpiresAfter  dispatcher.Duration          `json:"expiresAfter,omitzero"`
+	Version       string                       `json:"version,omitempty"`
+	Created       *time.Time                   `json:"created,omitempty"`
+	Stopped       *time.Time                   `json:"stopped,omitempty"`
+}
+
+func viewNotification(n dispatcher.Notification) notificationView {
+	rule, schema := n.Scope.JSON()
+	v := notificationView{
+		ID: n.ID, AdapterID: n.AdapterID, Reference: n.Reference, Description: n.Description, URL: n.URL,
+		Method: n.Method, Scope: rule, Schema: schema, ExcludeActors: n.ExcludeActors, Format: n.Format,
+		Options: n.Options, Ordering: n.Ordering, Retry: n.Retry, Timeout: n.Timeout, ExpiresAfter: n.ExpiresAfter,
+		Version: n.Version,
+	}
+	if n.SpelledInvoke {
+		v.URL, v.Invoke = "", n.URL
+	}
+	if len(n.Headers) > 0 {
+		v.Headers = map[string]dispatcher.Secret{}
+		for _, h := range n.Headers {
+			v.Headers[h.Name] = h.Value
+		}
+	}
+	if n.Signing != "" {
+		v.Signing = map[string]string{"scheme": n.Signing, "secret": n.SigningSecret.String()}
+	}
+	if !n.Created.IsZero() {
+		v.Created = &n.Created
+	}
+	if !n.Stopped.IsZero() {
+		v.Stopped = &n.Stopped
+	}
+	return v
+}
+
+// value is the view as a Value, to stand within free JSON.
+func (v notificationView) value() scope.Value {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(err) // the view holds nothing that cannot be encoded
+	}
+	value, faults := scope.Parse(text.Bytes(), scope.DefaultLimits)
+	if len(faults) > 0 {
+		panic(faults)
+	}
+	return value
+}

@@ -1,0 +1,331 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/scope"
+	"github.com/tidings/tidings/store"
+)
+
+// orderAnswer tells what a PUT or PATCH did.
+type orderAnswer struct {
+	OrderID    string           `json:"orderId"`
+	Version    int64            `json:"version"`
+	Changed    []string         `json:"changed"`
+	Deliveries []deliveryAnswer `json:"deliveries"`
+}
+
+type deliveryAnswer struct {
+	ID             string   `json:"id"`
+	NotificationID string   `json:"notificationId"`
+	Scope          []string `json:"scope"`
+}
+
+// orderWrite is one PUT or PATCH, read and checked as far as that can be done without knowing the order.
+type orderWrite struct {
+	ref      dispatcher.OrderRef
+	channel  string // X-Channel; "" when not given
+	actor    string
+	ifMatch  string
+	body     scope.Value // without notifications and callback_urls
+	register []dispatcher.Notification
+	merge    bool
+}
+
+func (s *Server) putOrder(c *gin.Context)   { s.writeOrder(c, false) }
+func (s *Server) patchOrder(c *gin.Context) { s.writeOrder(c, true) }
+
+func (s *Server) writeOrder(c *gin.Context, merge bool) {
+	w, err := s.readOrderWrite(c, merge)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	answer, created := orderAnswer{OrderID: w.ref.OrderID, Changed: []string{}, Deliveries: []deliveryAnswer{}}, false
+	err = s.producer.Commit(c.Request.Context(), w.ref, func(state store.State) (*store.Commit, error) {
+		commit, err := s.planOrderWrite(c, w, state)
+		if err != nil {
+			return nil, err
+		}
+		answer.Version, answer.Changed, answer.Deliveries = state.Order.Version, []string{}, []deliveryAnswer{}
+		created = !state.Order.Exists()
+		if commit == nil || commit.Change == nil {
+			return commit, nil
+		}
+		answer.Version = commit.Change.Order.Version
+		answer.Changed = pointers(commit.Change.Changed)
+		for _, d := range commit.Deliveries {
+			answer.Deliveries = append(answer.Deliveries, deliveryAnswer{d.ID, d.NotificationID, d.Scope})
+		}
+		return commit, nil
+	})
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	status := http.StatusOK
+	if created {
+		status = http.StatusCreated
+		c.Header("Location", "/api/v0/checkout/orders/"+w.ref.OrderID)
+	}
+	c.Header("ETag", etag(answer.Version))
+	c.PureJSON(status, answer)
+}
+
+// readOrderWrite reads and checks the request; every fault of it is told at once.
+func (s *Server) readOrderWrite(c *gin.Context, merge bool) (orderWrite, error) {
+	w := orderWrite{merge: merge, ifMatch: c.GetHeader("If-Match")}
+	ref, faults := s.orderRef(c)
+	w.ref = ref
+	w.channel, w.actor = c.GetHeader("X-Channel"), c.GetHeader("X-AdapterId")
+	faults = append(faults, headerFaults(w.channel, w.actor)...)
+	body, err := readJSON(c.Request)
+	if err != nil {
+		return w, err
+	}
+	if body.Kind() != scope.KindObject {
+		return w, invalid(append(faults, scope.Fault{Detail: "expected an object, got " + body.Kind().String()}))
+	}
+	w.register, err = s.readRegistrations(body, &faults)
+	if err != nil {
+		return w, err
+	}
+	w.body = body.Without("notifications", "callback_urls")
+	if len(faults) > 0 {
+		return w, invalid(faults)
+	}
+	return w, nil
+}
+
+// headerFaults have no pointer into the body; they name the header.
+func headerFaults(channel, actor string) (faults scope.Faults) {
+	if channel != "" && !merchantIDShape.MatchString(channel) {
+		faults = append(faults, scope.Fault{Detail: "header X-Channel: expected 1 to 64 characters of A-Z a-z 0-9 . _ -"})
+	}
+	if actor != "" && !adapterIDShape.MatchString(actor) {
+		faults = append(faults, scope.Fault{Detail: "header X-AdapterId: expected 1 to 128 characters of A-Z a-z 0-9 . _ : -"})
+	}
+	return faults
+}
+
+func (s *Server) orderRef(c *gin.Context) (dispatcher.OrderRef, scope.Faults) {
+	ref := dispatcher.OrderRef{Merchant: merchantOf(c), OrderID: c.Param("orderId")}
+	if !orderIDShape.MatchString(ref.OrderID) {
+		return ref, scope.Faults{{Detail: "order id: expected 1 to 128 characters of A-Z a-z 0-9 . _ : -"}}
+	}
+	return ref, nil
+}
+
+// readRegistrations reads the members that are registered and are no part of the document.
+func (s *Server) readRegistrations(body scope.Value, faults *scope.Faults) ([]dispatcher.Notification, error) {
+	var all []dispatcher.Notification
+	list := func(name string, read func(scope.Value, scope.Pointer) (dispatcher.Notification, scope.Faults)) error {
+		member := body.Member(name)
+		at, err := scope.ParsePointer("/" + name)
+		if err != nil {
+			return err
+		}
+		if member.IsNothing() {
+			return nil
+		}
+		if member.Kind() != scope.KindArray {
+			*faults = append(*faults, scope.Fault{Pointer: at.String(), Detail: "expected array, got " + member.Kind().String()})
+			return nil
+		}
+		for i, item := range member.Items() {
+			n, found := read(item, at.Child(strconv.Itoa(i)))
+			*faults = append(*faults, found...)
+			all = append(all, n)
+		}
+		return nil
+	}
+	if err := list("notifications", s.readNotification); err != nil {
+		return nil, err
+	}
+	return all, list("callback_urls", s.readCallbackURL)
+}
+
+// planOrderWrite decides what the write means for the order as it stands. It is called again when somebody else wrote
+// the order meanwhile.
+func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State) (*store.Commit, error) {
+	if err := ifMatch(w.ifMatch, state.Order); err != nil {
+		return nil, err
+	}
+	if w.merge && !state.Order.Exists() {
+		return nil, fmt.Errorf("order %s: %w", w.ref.OrderID, dispatcher.ErrNotFound)
+	}
+	order := state.Order
+	if err := setChannel(&order, w.channel, state.Known()); err != nil {
+		return nil, err
+	}
+	document := w.body
+	if w.merge {
+		document = scope.Merge(order.Document, w.body)
+		if err := fits(document); err != nil {
+			return nil, err
+		}
+	}
+	now := s.now()
+	wanted := w.register
+	if !order.Exists() {
+		configured, err := s.configuredNotifications(c, order)
+		if err != nil {
+			return nil, err
+		}
+		wanted = append(configured, wanted...)
+	}
+	put, err := registerAll(state.Notifications, wanted, now)
+	if err != nil {
+		return nil, err
+	}
+	commit := &store.Commit{Channel: order.Channel, Put: put}
+	change, changed := dispatcher.NewChange(order, document, w.actor, now)
+	if !changed {
+		if len(put) == 0 {
+			return nil, nil
+		}
+		return commit, nil
+	}
+	commit.Change = &change
+	commit.Deliveries = dispatcher.Plan(change, store.MergeNotifications(state.Notifications, put))
+	return commit, nil
+}
+
+// fits refuses a merged document that a PUT would refuse.
+func fits(document scope.Value) error {
+	text := document.JSON()
+	if len(text) > MaxBodyBytes {
+		return problem(http.StatusRequestEntityTooLarge, "order_too_large",
+			fmt.Sprintf("The merged order is larger than %d bytes.", MaxBodyBytes))
+	}
+	if _, faults := scope.Parse(text, scope.DefaultLimits); len(faults) > 0 {
+		return invalid(faults)
+	}
+	return nil
+}
+
+// setChannel keeps an order in the channel that it was first known in.
+func setChannel(order *dispatcher.Order, channel string, known bool) error {
+	switch {
+	case !known && channel == "":
+		return problem(http.StatusBadRequest, "channel_missing", "A new order needs the header X-Channel.")
+	case known && channel != "" && channel != order.Channel:
+		return problem(http.StatusConflict, "channel_differs", "The order belongs to another channel than the header X-Channel says.")
+	case !known:
+		order.Channel = channel
+	}
+	return nil
+}
+
+func (s *Server) configuredNotifications(c *gin.Context, order dispatcher.Order) ([]dispatcher.Notification, error) {
+	configurations, err := s.store.Configurations(c.Request.Context(), order.Merchant, order.Channel)
+	if err != nil {
+		return nil, err
+	}
+	var all []dispatcher.Notification
+	for _, configuration := range configurations {
+		if configuration.Active {
+			all = append(all, configuration.Notifications...)
+		}
+	}
+	return all, nil
+}
+
+func (s *Server) getOrder(c *gin.Context) {
+	state, err := s.loadOrder(c)
+	if err == nil && !state.Order.Exists() {
+		err = fmt.Errorf("order: %w", dispatcher.ErrNotFound)
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	tag := etag(state.Order.Version)
+	c.Header("ETag", tag)
+	c.Header("Last-Modified", state.Order.Modified.UTC().Format(http.TimeFormat))
+	if slices.Contains(listOf(c.GetHeader("If-None-Match")), tag) {
+		c.Status(http.StatusNotModified)
+		return
+	}
+	c.Data(http.StatusOK, "application/json", state.Order.Document.JSON())
+}
+
+func (s *Server) deleteOrder(c *gin.Context) {
+	ref, faults := s.orderRef(c)
+	if len(faults) > 0 {
+		s.fail(c, invalid(faults))
+		return
+	}
+	err := s.producer.DeleteOrder(c.Request.Context(), ref, func(state store.State) error {
+		return ifMatch(c.GetHeader("If-Match"), state.Order)
+	})
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
+// loadOrder reads what is known of the order of the path.
+func (s *Server) loadOrder(c *gin.Context) (store.State, error) {
+	ref, faults := s.orderRef(c)
+	if len(faults) > 0 {
+		return store.State{}, invalid(faults)
+	}
+	return s.store.Load(c.Request.Context(), ref)
+}
+
+func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+func listOf(header string) (items []string) {
+	for item := range strings.SplitSeq(header, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// ifMatch holds a write to the version that the client has seen (RFC 9110 §13.1.1).
+func ifMatch(header string, order dispatcher.Order) error {
+	if header == "" {
+		return nil
+	}
+	tags := listOf(header)
+	if order.Exists() && (slices.Contains(tags, "*") || slices.Contains(tags, etag(order.Version))) {
+		return nil
+	}
+	return problem(http.StatusPreconditionFailed, "version_differs",
+		fmt.Sprintf("The order is at version %d, which If-Match does not name.", order.Version))
+}
+
+// maxChangedBytes bounds the list of changed pointers in an answer: many members under long names could make it many
+// times as large as the order.
+const maxChangedBytes = 1 << 20
+
+// pointers lists what changed; a list that would be too long names only the top-level members.
+func pointers(changed []scope.Pointer) []string {
+	all, size := make([]string, 0, len(changed)), 0
+	for _, p := range changed {
+		all = append(all, p.String())
+		size += len(all[len(all)-1])
+	}
+	if size <= maxChangedBytes {
+		return all
+	}
+	top := all[:0]
+	for _, p := range changed {
+		name := scope.Pointer{}.Child(p.Tokens()[0]).String()
+		if len(top) == 0 || !slices.Contains(top, name) {
+			top = append(top, name)
+		}
+	}
+	return top
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/api"
+	"github.com/tidings/tidings/store"
+)
+
+// serveFlags are taken as text, so that all their faults can be told at once.
+type serveFlags struct {
+	Listen         string   `help:"Address of the API and the pages." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Role           string   `help:"What this process does: all, api or worker." default:"all"`
+	RedisURL       string   `help:"Redis to use: redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://. Without it Tidings brings its own." placeholder:"URL"`
+	DataDir        string   `help:"Where Tidings' own Redis keeps its data (default: tidings in the user's cache directory)." placeholder:"DIR"`
+	DevToken       string   `help:"Admin token for every merchant; only without --redis-url (default: a random one, printed)." placeholder:"TOKEN"`
+	AllowTarget    []string `help:"Address ranges that may be called although they are private or otherwise special." placeholder:"CIDR"`
+	AllowPlainHTTP string   `help:"Allow http:// targets everywhere, not only in allowed ranges." default:"false" placeholder:"BOOL"`
+	SealingKey     string   `help:"Key that seals secrets at rest: base64 of 32 bytes." placeholder:"KEY"`
+	Retention      string   `help:"How long Events and payloads are kept after a delivery settled." default:"168h"`
+	Concurrency    string   `help:"Attempts in flight at once in this process." default:"128"`
+	Servers        string   `help:"Asynq servers in this process, each with its own fetch loop." default:"2"`
+	LogLevel       string   `help:"debug, info, warn or error." default:"info"`
+	LogFormat      string   `help:"text or json." default:"text"`
+}
+
+// settings are checked serveFlags.
+type settings struct {
+	listen         string
+	api, worker    bool
+	redis          *redisTarget // nil: Tidings brings its own
+	dataDir        string
+	tokens         []api.Token
+	devToken       string // as given; "" when there is none
+	allowTargets   []netip.Prefix
+	allowPlainHTTP bool
+	sealingKey     []byte // nil: to be made (own Redis only)
+	retention      time.Duration
+	concurrency    int
+	servers        int
+	log            slog.HandlerOptions
+	logJSON        bool
+}
+
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+// check turns flags into settings and tells every fault of them at once.
+func (f serveFlags) check(tokens []fileToken) (settings, error) {
+	var faults []error
+	bad := func(flag, format string, args ...any) {
+		faults = append(faults, fmt.Errorf("--%s: %s", flag, fmt.Sprintf(format, args...)))
+	}
+	s := settings{listen: f.Listen, devToken: f.DevToken, dataDir: f.DataDir}
+	if _, port, err := net.SplitHostPort(f.Listen); err != nil {
+		bad("listen", "%q is no host:port", f.Listen)
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		bad("listen", "%q is no port (0 to 65535)", port)
+	}
+	switch f.Role {
+	case "all":
+		s.api, s.worker = true, true
+	case "api":
+		s.api = true
+	case "worker":
+		s.worker = true
+	default:
+		bad("role", "%q: expected all, api or worker", f.Role)
+	}
+	if f.RedisURL != "" {
+		target, err := parseRedisURL(f.RedisURL)
+		if err != nil {
+			bad("redis-url", "%v", err)
+		}
+		s.redis = &target
+	}
+	for _, text := range f.AllowTarget {
+		prefix, err := parsePrefix(text)
+		if err != nil {
+			bad("allow-target", "%q is no address range such as 10.0.0.0/8", text)
+		}
+		s.allowTargets = append(s.allowTargets, prefix)
+	}
+	var err error
+	if s.allowPlainHTTP, err = strconv.ParseBool(f.AllowPlainHTTP); err != nil {
+		bad("allow-plain-http", "%q: expected true or false", f.AllowPlainHTTP)
+	}
+	if f.SealingKey != "" {
+		if s.sealingKey, err = base64.StdEncoding.DecodeString(f.SealingKey); err != nil || len(s.sealingKey) != store.SealingKeyBytes {
+			bad("sealing-key", "expected base64 of %d bytes (tidings token prints a fresh one)", store.SealingKeyBytes)
+		}
+	}
+	if s.retention, err = time.ParseDuration(f.Retention); err != nil || s.retention < time.Minute {
+		bad("retention", "%q: expected a duration of at least 1m, such as 168h", f.Retention)
+	}
+	number := func(flag, text string, most int) int {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > most {
+			bad(flag, "%q: expected a whole number from 1 to %d", text, most)
+		}
+		return n
+	}
+	s.concurrency, s.servers = number("concurrency", f.Concurrency, 10_000), number("servers", f.Servers, 64)
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
+		bad("log-level", "%q: expected debug, info, warn or error", f.LogLevel)
+	}
+	s.log.Level = level
+	if s.logJSON = f.LogFormat == "json"; !s.logJSON && f.LogFormat != "text" {
+		bad("log-format", "%q: expected text or json", f.LogFormat)
+	}
+	for i, t := range tokens {
+		token, err := t.check()
+		if err != nil {
+			faults = append(faults, fmt.Errorf("tokens[%d]: %w", i, err))
+		}
+		s.tokens = append(s.tokens, token)
+	}
+	faults = append(faults, s.together(f)...)
+	return s, errors.Join(faults...)
+}
+
+// together finds what is wrong only in combination.
+func (s *settings) together(f serveFlags) (faults []error) {
+	bad := func(text string) { faults = append(faults, errors.New(text)) }
+	if s.redis == nil {
+		s.allowTargets = append(s.allowTargets, loopback...)
+		if f.Role != "all" {
+			bad("--role: without --redis-url there is nobody else to share the work with; expected all")
+		}
+		if s.dataDir == "" {
+			if cache, err := os.UserCacheDir(); err == nil {
+				s.dataDir = filepath.Join(cache, "tidings")
+			} else {
+				bad("--data-dir: is needed, for this user has no cache directory")
+			}
+		}
+		return faults
+	}
+	if s.devToken != "" {
+		bad("--dev-token: only without --redis-url; put tokens in the configuration file (tidings token makes one)")
+	}
+	if len(s.tokens) == 0 && s.api {
+		bad("tokens: with --redis-url at least one is needed in the configuration file (tidings token makes one)")
+	}
+	if len(s.sealingKey) == 0 {
+		bad("--sealing-key: is needed with --redis-url (tidings token prints a fresh one)")
+	}
+	return faults
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	return netip.ParsePrefix(text)
+}
+
+var (
+	tokenMerchant = regexp.MustCompile(`^(\*|[A-Za-z0-9._-]{1,64})$`)
+	tokenRoles    = []string{string(api.RoleAdapter), string(api.RoleMerchant), string(api.RoleAdmin)}
+)
+
+func (t fileToken) check() (api.Token, error) {
+	var faults []error
+	token := api.Token{Name: t.Name, Merchants: t.Merchants, Role: api.Role(t.Role)}
+	text, ok := strings.CutPrefix(t.Hash, "sha256:")
+	if raw, err := hex.DecodeString(text); !ok || err != nil || len(raw) != sha256.Size {
+		faults = append(faults, errors.New("hash: expected sha256:<64 hexadecimal digits>"))
+	} else {
+		copy(token.Hash[:], raw)
+	}
+	if !slices.Contains(tokenRoles, t.Role) {
+		faults = append(faults, fmt.Errorf("role: expected one of %s", strings.Join(tokenRoles, ", ")))
+	}
+	if len(t.Merchants) == 0 {
+		faults = append(faults, errors.New(`merchants: expected at least one ("*" for all)`))
+	}
+	for _, m := range t.Merchants {
+		if !tokenMerchant.MatchString(m) {
+			faults = append(faults, fmt.Errorf("merchants: %q is no merchant", m))
+		}
+	}
+	return token, errors.Join(faults...)
+}
+
+// redisTarget is a Redis that somebody else runs.
+type redisTarget struct {
+	single   *redis.Options
+	cluster  *redis.ClusterOptions
+	failover *redis.FailoverOptions
+}
+
+// parseRedisURL reads a URL; the error never holds it, for it may hold a password.
+func parseRedisURL(url string) (t redisTarget, err error) {
+	scheme, rest, _ := strings.Cut(url, "://")
+	switch scheme {
+	case "redis", "rediss", "unix":
+		t.single, err = redis.ParseURL(url)
+	case "redis+cluster", "rediss+cluster":
+		t.cluster, err = redis.ParseClusterURL(strings.TrimSuffix(scheme, "+cluster") + "://" + rest)
+	case "redis+sentinel", "rediss+sentinel":
+		t.failover, err = redis.ParseFailoverURL(strings.TrimSuffix(scheme, "+sentinel") + "://" + rest)
+	default:
+		err = errors.New("scheme")
+	}
+	if err != nil {
+		return t, errors.New("expected redis://, rediss://, unix://, redis+cluster:// or redis+sentinel:// with a valid rest")
+	}
+	return t, nil
+}
+
+// userAgent names us to targets.
+var userAgent = "Tidings/" + version

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"go.yaml.in/yaml/v3"
+)
+
+// configFile is the optional YAML file: every flag of serve by its name, and what no flag can say.
+type configFile struct {
+	Listen         string      `yaml:"listen"`
+	Role           string      `yaml:"role"`
+	RedisURL       string      `yaml:"redis-url"`
+	DataDir        string      `yaml:"data-dir"`
+	DevToken       string      `yaml:"dev-token"`
+	AllowTarget    []string    `yaml:"allow-target"`
+	AllowPlainHTTP *bool       `yaml:"allow-plain-http"`
+	SealingKey     string      `yaml:"sealing-key"`
+	Retention      string      `yaml:"retention"`
+	Concurrency    *int        `yaml:"concurrency"`
+	Servers        *int        `yaml:"servers"`
+	LogLevel       string      `yaml:"log-level"`
+	LogFormat      string      `yaml:"log-format"`
+	Tokens         []fileToken `yaml:"tokens"`
+}
+
+type fileToken struct {
+	Name      string   `yaml:"name"`
+	Hash      string   `yaml:"hash"` // sha256:<hex>
+	Merchants []string `yaml:"merchants"`
+	Role      string   `yaml:"role"`
+}
+
+// readConfigFile reads the file; the error names every fault that YAML finds.
+func readConfigFile(path string) (configFile, error) {
+	var file configFile
+	if path == "" {
+		return file, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return file, err
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+		return file, fmt.Errorf("%s: %w", path, err)
+	}
+	return file, nil
+}
+
+// value returns what the file says for a flag, spelled as on the command line; "" when it says nothing.
+func (f configFile) value(flag string) string {
+	whole := func(n *int) string {
+		if n == nil {
+			return ""
+		}
+		return fmt.Sprint(*n)
+	}
+	switch flag {
+	case "listen":
+		return f.Listen
+	case "role":
+		return f.Role
+	case "redis-url":
+		return f.RedisURL
+	case "data-dir":
+		return f.DataDir
+	case "dev-token":
+		return f.DevToken
+	case "allow-target":
+		return strings.Join(f.AllowTarget, ",")
+	case "allow-plain-http":
+		if f.AllowPlainHTTP != nil {
+			return fmt.Sprint(*f.AllowPlainHTTP)
+		}
+	case "sealing-key":
+		return f.SealingKey
+	case "retention":
+		return f.Retention
+	case "concurrency":
+		return whole(f.Concurrency)
+	case "servers":
+		return whole(f.Servers)
+	case "log-level":
+		return f.LogLevel
+	case "log-format":
+		return f.LogFormat
+	}
+	return ""
+}
+
+// fileResolver lets flags that are neither on the command line nor in the environment come from the file.
+func fileResolver(path *string) kong.ResolverFunc {
+	var file *configFile
+	return func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if flag.Name == "config" {
+			return nil, nil
+		}
+		for _, name := range flag.Envs {
+			if _, set := os.LookupEnv(name); set {
+				return nil, nil
+			}
+		}
+		if file == nil {
+			read, err := readConfigFile(*path)
+			if err != nil {
+				return nil, usageError{err}
+			}
+			file = &read
+		}
+		if value := file.value(flag.Name); value != "" {
+			return value, nil
+		}
+		return nil, nil
+	}
+}

@@ -1,0 +1,72 @@
+// Command tidings dispatches notifications about orders. It is one binary: serve (API, worker, console, all in one
+// process or each in its own) and the tools around it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker for releases.
+var version = "0.1.0-dev"
+
+// commands is the command line.
+type commands struct {
+	Config  string           `help:"YAML file; holds every flag of serve by its name, and tokens." type:"path" placeholder:"FILE"`
+	Version kong.VersionFlag `help:"Print the version and leave."`
+
+	Serve serveCommand `cmd:"" default:"withargs" help:"Run the API, the worker and the pages (the default command)."`
+	Token tokenCommand `cmd:"" help:"Make a token for the configuration file."`
+}
+
+func main() {
+	// A signal becomes the end of a context here and nowhere else. A second one ends the process at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main without the process around it.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var cli commands
+	left := -1 // kong asks to leave after --help and --version
+	parser, err := kong.New(&cli, kong.Name("tidings"), kong.Description("Outbound notification dispatcher for orders."),
+		kong.DefaultEnvars("TIDINGS"), kong.Vars{"version": "tidings " + version}, kong.Writers(stdout, stderr),
+		kong.Resolvers(fileResolver(&cli.Config)), kong.Exit(func(code int) { left = code }), kong.UsageOnError())
+	if err != nil {
+		fmt.Fprintln(stderr, "tidings:", err)
+		return 2
+	}
+	parsed, err := parser.Parse(args)
+	if left >= 0 {
+		return left
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "tidings:", err)
+		return 2
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	parsed.Bind(&cli, output{stdout, stderr})
+	if err := parsed.Run(); err != nil {
+		fmt.Fprintln(stderr, "tidings:", err)
+		var usage usageError
+		if errors.As(err, &usage) {
+			return 2
+		}
+		return 1
+	}
+	return 0
+}
+
+// output is where a command writes: results to Out, everything else to Err.
+type output struct{ Out, Err io.Writer }
+
+// usageError is the user's to mend; the exit status is 2.
+type usageError struct{ error }

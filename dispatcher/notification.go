@@ -1,0 +1,152 @@
+package dispatcher
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidings/tidings/scope"
+)
+
+// Ordering says how the deliveries of one lane follow one another.
+type Ordering string
+
+const (
+	OrderingStrict Ordering = "strict" // the next only when the one before is terminal
+	OrderingLatest Ordering = "latest" // as strict, but of those that wait only the newest is sent
+	OrderingNone   Ordering = "none"   // at once, each for itself
+)
+
+// Signing schemes.
+const (
+	SigningNone             = "none"
+	SigningStandardWebhooks = "standard-webhooks"
+)
+
+// Formats of the body.
+const FormatNorce = "norce"
+
+// Methods that a notification may call with.
+var Methods = []string{"POST", "PUT", "PATCH"}
+
+// Limits of a notification. Times are wall time.
+const (
+	DefaultTimeout      = 10 * time.Second
+	MaxTimeout          = 30 * time.Second // one deadline for connect, send and the whole answer
+	MaxNotifications    = 1000             // on one order
+	MaxAttemptsLimit    = 50
+	MaxScheduleDelay    = 72 * time.Hour
+	MaxExpiresAfter     = 30 * 24 * time.Hour
+	MaxHeaders          = 32
+	MaxHeaderValueBytes = 4096
+)
+
+// Header is one header that a notification adds to its requests. The value is a secret: it may be a credential.
+type Header struct {
+	Name  string
+	Value Secret
+}
+
+// Retry is a notification's own retry policy; zero values mean the default ladder.
+type Retry struct {
+	MaxAttempts int        `json:"maxAttempts,omitempty"` // the first attempt included
+	Schedule    []Duration `json:"schedule,omitempty"`    // delays before attempt 2, 3, ...; the last one repeats
+}
+
+// Notification is a registration on an order: where to call, how, and for which scope.
+type Notification struct {
+	ID            string
+	AdapterID     string // whose configuration {configuration...} refers to
+	Reference     string // tracks one notification across orders
+	Description   string
+	URL           string // may hold placeholders, and secrets in its query
+	SpelledInvoke bool   // registered in Norce's OpenAPI form: the URL is read back as "invoke"
+	Version       string // Norce's "v0" | "v1", kept as given
+	Method        string
+	Headers       []Header // sorted by name
+	Scope         scope.Scope
+	ExcludeActors []string
+	Format        string
+	Options       scope.Value
+	Signing       string
+	SigningSecret Secret
+	Ordering      Ordering
+	Retry         Retry
+	Timeout       Duration
+	ExpiresAfter  Duration // 0: never
+	Created       time.Time
+	Stopped       time.Time // when a 410 stopped it; zero while it lives
+}
+
+// PublicNotification is what a receiver sees of the notifications of an order: no headers, no secrets, and the URL
+// without the values of its query, which often hold a token.
+type PublicNotification struct {
+	ID          string      `json:"id"`
+	AdapterID   string      `json:"adapterId,omitempty"`
+	Reference   string      `json:"reference,omitempty"`
+	Description string      `json:"description,omitempty"`
+	Scope       scope.Value `json:"scope"`
+	Schema      scope.Value `json:"schema,omitzero"`
+	Invoke      string      `json:"invoke"`
+	Version     string      `json:"version,omitempty"`
+}
+
+// Public returns what a receiver may see.
+func (n Notification) Public() PublicNotification {
+	rule, schema := n.Scope.JSON()
+	return PublicNotification{
+		ID: n.ID, AdapterID: n.AdapterID, Reference: n.Reference, Description: n.Description,
+		Scope: rule, Schema: schema, Invoke: RedactURL(n.URL), Version: n.Version,
+	}
+}
+
+// SameContent reports whether two registrations say the same, their ids and times aside.
+func (n Notification) SameContent(o Notification) bool {
+	rule, schema := n.Scope.JSON()
+	otherRule, otherSchema := o.Scope.JSON()
+	return n.AdapterID == o.AdapterID && n.Reference == o.Reference && n.Description == o.Description &&
+		n.URL == o.URL && n.SpelledInvoke == o.SpelledInvoke && n.Version == o.Version && n.Method == o.Method &&
+		slices.Equal(n.Headers, o.Headers) && slices.Equal(n.ExcludeActors, o.ExcludeActors) &&
+		scope.Equal(rule, otherRule) && scope.Equal(schema, otherSchema) &&
+		n.Format == o.Format && scope.Equal(n.Options, o.Options) &&
+		n.Signing == o.Signing && n.SigningSecret == o.SigningSecret && n.Ordering == o.Ordering &&
+		n.Retry.MaxAttempts == o.Retry.MaxAttempts && slices.Equal(n.Retry.Schedule, o.Retry.Schedule) &&
+		n.Timeout == o.Timeout && n.ExpiresAfter == o.ExpiresAfter
+}
+
+// FindSame returns the index of the registration that a new one repeats: the same id, else the same adapter and
+// reference, else the same content; -1 when it is new.
+func FindSame(registered []Notification, n Notification) int {
+	if n.ID != "" {
+		return slices.IndexFunc(registered, func(r Notification) bool { return r.ID == n.ID })
+	}
+	if n.AdapterID != "" && n.Reference != "" {
+		return slices.IndexFunc(registered, func(r Notification) bool {
+			return r.AdapterID == n.AdapterID && r.Reference == n.Reference
+		})
+	}
+	return slices.IndexFunc(registered, n.SameContent)
+}
+
+// RedactURL hides every value of the URL's query, where receivers take tokens, and any user name and password.
+func RedactURL(raw string) string {
+	base, query, has := strings.Cut(raw, "?")
+	if scheme, rest, ok := strings.Cut(base, "://"); ok {
+		authority, _, _ := strings.Cut(rest, "/")
+		if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+			base = scheme + "://" + Redacted + rest[at:]
+		}
+	}
+	if !has {
+		return base
+	}
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs {
+		if name, _, ok := strings.Cut(pair, "="); ok {
+			pairs[i] = name + "=" + Redacted
+		} else if pair != "" {
+			pairs[i] = Redacted // a bare token: ?s3cret
+		}
+	}
+	return base + "?" + strings.Join(pairs, "&")
+}

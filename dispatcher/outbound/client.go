@@ -1,0 +1,101 @@
+package outbound
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+const (
+	defaultMaxIdlePerHost = 64
+	maxIdle               = 1024 // over all hosts: a bound on file descriptors that are merely kept warm
+	idleTimeout           = 90 * time.Second
+	maxHeaderBytes        = 64 << 10
+
+	// A kept HTTP/2 connection is shared, so one that has silently died would let every request on it run into its
+	// deadline. A ping after this silence finds it out.
+	pingAfter   = 15 * time.Second
+	pingTimeout = 5 * time.Second
+	h2Buffer    = 64 << 10 // per stream; the default of 4 MiB would be memory given to the receiver
+	h2BufferAll = 1 << 20  // per connection
+)
+
+// Config is what New needs. The zero value is the strict one.
+type Config struct {
+	AllowTargets   []netip.Prefix // ranges that may be called although they are special (--allow-target)
+	AllowPlainHTTP bool           // http:// to any target; otherwise only to addresses inside AllowTargets
+	MaxIdlePerHost int            // kept-alive connections per host; 0 means 64
+	RootCAs        *x509.CertPool // nil: the system's
+	Resolver       *net.Resolver  // nil: the system's
+}
+
+// Client sends requests. It is safe for concurrent use; make one and share it, it owns the connections.
+type Client struct {
+	guard     guard
+	plainHTTP bool
+	http      *http.Transport // for http://, with the guard that plain HTTP needs
+	https     *http.Transport
+}
+
+// New makes a client. Close it when no request is under way any more.
+func New(cfg Config) *Client {
+	g := newGuard(cfg.AllowTargets)
+	forPlain := g
+	if !cfg.AllowPlainHTTP {
+		forPlain = g.onlyAllowed()
+	}
+	return &Client{
+		guard:     g,
+		plainHTTP: cfg.AllowPlainHTTP,
+		http:      newTransport(cfg, forPlain),
+		https:     newTransport(cfg, g),
+	}
+}
+
+// Close drops the kept-alive connections.
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	c.https.CloseIdleConnections()
+}
+
+func (c *Client) transport(scheme string) *http.Transport {
+	if scheme == "http" {
+		return c.http
+	}
+	return c.https
+}
+
+func newTransport(cfg Config, g guard) *http.Transport {
+	perHost := cfg.MaxIdlePerHost
+	if perHost <= 0 {
+		perHost = defaultMaxIdlePerHost
+	}
+	dialer := &net.Dialer{
+		// The transport lets a dial outlive the request that asked for it, hoping for another; this ends it.
+		Timeout:  maxTimeout,
+		Resolver: cfg.Resolver,
+		Control:  g.control,
+	}
+	return &http.Transport{
+		Proxy:                  nil, // a proxy would dial for us, past the guard
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs},
+		TLSHandshakeTimeout:    maxTimeout,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true, // we ask for none; what comes compressed all the same is unpacked within bounds
+		MaxIdleConns:           max(maxIdle, perHost),
+		MaxIdleConnsPerHost:    perHost,
+		IdleConnTimeout:        idleTimeout,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:               pingAfter,
+			PingTimeout:                   pingTimeout,
+			MaxReceiveBufferPerStream:     h2Buffer,
+			MaxReceiveBufferPerConnection: h2BufferAll,
+		},
+	}
+}

@@ -1,0 +1,54 @@
+package dispatcher
+
+import (
+	"slices"
+
+	"github.com/tidings/tidings/scope"
+)
+
+// Plan matches a change against the notifications of its order and returns the deliveries that it owes, in the order
+// of the notifications. It is pure: planned twice, the same deliveries come out.
+func Plan(change Change, notifications []Notification) []Delivery {
+	var owed []Delivery
+	for _, n := range notifications {
+		if !n.Stopped.IsZero() || (change.Actor != "" && slices.Contains(n.ExcludeActors, change.Actor)) {
+			continue
+		}
+		hits := n.Scope.Match(change.Before, change.Order.Document)
+		if len(hits) == 0 {
+			continue
+		}
+		owed = append(owed, newDelivery(change, n, hits))
+	}
+	return owed
+}
+
+func newDelivery(change Change, n Notification, hits []scope.Hit) Delivery {
+	order := change.Order
+	d := Delivery{
+		ID:       DeliveryID(order.Ref(), change.ID, n.ID),
+		Merchant: order.Merchant, Channel: order.Channel, OrderID: order.ID, OrderVersion: order.Version,
+		ChangeID: change.ID, NotificationID: n.ID, AdapterID: n.AdapterID, Reference: n.Reference,
+		Format: n.Format, Options: n.Options, Ordering: n.Ordering, Created: order.Modified,
+		Status: StatusPending, NextTrigger: TriggerAutomatic, Generation: 1,
+	}
+	if n.ExpiresAfter > 0 {
+		d.ExpiresAt = order.Modified.Add(n.ExpiresAfter.D())
+	}
+	for _, hit := range hits {
+		d.Scope = append(d.Scope, hit.Key)
+		d.Evidence = append(d.Evidence, evidence(hit))
+	}
+	return d
+}
+
+func evidence(hit scope.Hit) Evidence {
+	e := Evidence{Scope: hit.Key, Pointer: hit.Pointer.String(), Before: hit.Before, After: hit.After}
+	if len(e.Before.JSON()) > MaxEvidenceBytes {
+		e.Before, e.Truncated = scope.Value{}, true
+	}
+	if len(e.After.JSON()) > MaxEvidenceBytes {
+		e.After, e.Truncated = scope.Value{}, true
+	}
+	return e
+}

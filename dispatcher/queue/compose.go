@@ -1,0 +1,134 @@
+package queue
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/dispatcher/outbound"
+	"github.com/tidings/tidings/dispatcher/sign"
+	"github.com/tidings/tidings/dispatcher/wire"
+	"github.com/tidings/tidings/scope"
+)
+
+func isUnavailable(err error) bool { return errors.Is(err, dispatcher.ErrUnavailable) }
+
+// compose builds the request of an attempt. A reason says why it cannot be sent; an error that we could not look.
+func (d *Deliverer) compose(ctx context.Context, del dispatcher.Delivery, n dispatcher.Notification, snap dispatcher.Snapshot, a dispatcher.Attempt) (outbound.Request, dispatcher.Reason, error) {
+	var request outbound.Request
+	target, reason, err := d.resolve(ctx, n, snap)
+	if err != nil || reason != "" {
+		return request, reason, err
+	}
+	format, err := wire.Lookup(del.Format)
+	if err != nil {
+		return request, dispatcher.ReasonUnrenderable, nil
+	}
+	rendered, err := format.Render(wire.Message{Delivery: del, Snapshot: snap})
+	switch {
+	case err != nil:
+		return request, dispatcher.ReasonUnrenderable, nil
+	case len(rendered.Body) > wire.MaxBodyBytes:
+		return request, dispatcher.ReasonTooLarge, nil
+	}
+	request = outbound.Request{Method: n.Method, URL: target, Body: rendered.Body, Timeout: n.Timeout.D(), Header: d.headers(del, a)}
+	for name, values := range rendered.Header {
+		request.Header[name] = values
+	}
+	for _, h := range n.Headers {
+		request.Header.Set(h.Name, h.Value.Reveal())
+	}
+	if n.Signing == dispatcher.SigningStandardWebhooks {
+		signer, err := sign.NewStandardWebhooks(n.SigningSecret.Reveal())
+		if err != nil {
+			return request, dispatcher.ReasonUnrenderable, nil
+		}
+		seal, err := signer.Sign(sign.Message{Method: n.Method, URL: target, ID: del.ID, Timestamp: a.At, Body: rendered.Body})
+		if err != nil {
+			return request, dispatcher.ReasonUnrenderable, nil
+		}
+		for name, values := range seal {
+			request.Header[name] = values
+		}
+	}
+	return request, "", nil
+}
+
+// resolve puts the values of the order and of the adapter's configuration into the URL.
+func (d *Deliverer) resolve(ctx context.Context, n dispatcher.Notification, snap dispatcher.Snapshot) (string, dispatcher.Reason, error) {
+	template, err := dispatcher.ParseURLTemplate(n.URL)
+	if err != nil {
+		return "", dispatcher.ReasonBadURL, nil
+	}
+	order := snap.Order
+	values := order.Document
+	if values.Member("id").IsAbsent() {
+		values = values.With("id", scope.String(order.ID))
+	}
+	for name, text := range map[string]string{"merchant": order.Merchant, "channel": order.Channel} {
+		if values.Member(name).IsAbsent() {
+			values = values.With(name, scope.String(text))
+		}
+	}
+	var configuration scope.Value
+	if template.NeedsConfiguration() {
+		c, err := d.store.Configuration(ctx, order.Merchant, order.Channel, n.AdapterID)
+		if err != nil && !errors.Is(err, dispatcher.ErrNotFound) {
+			return "", "", err
+		}
+		configuration = c.Document
+	}
+	target, err := template.Resolve(values, configuration)
+	if err != nil {
+		return "", dispatcher.ReasonUnresolved, nil
+	}
+	return target, "", nil
+}
+
+// headers are those that every request carries, whatever its format.
+func (d *Deliverer) headers(del dispatcher.Delivery, a dispatcher.Attempt) http.Header {
+	var span [8]byte
+	_, _ = rand.Read(span[:]) // never fails (Go 1.24)
+	header := http.Header{}
+	header.Set("User-Agent", d.agent)
+	header.Set("Webhook-Id", del.ID)
+	header.Set("Webhook-Timestamp", strconv.FormatInt(a.At.Unix(), 10))
+	header.Set("X-Tidings-Event", a.ID.String())
+	header.Set("X-Tidings-Attempt", strconv.Itoa(a.Number))
+	header.Set("X-Tidings-Order-Version", strconv.FormatInt(del.OrderVersion, 10))
+	header.Set("X-Tidings-Scope", scopeHeader(del.Scope))
+	header.Set("X-Merchant", del.Merchant)
+	header.Set("X-Channel", del.Channel)
+	// One trace for all that a change caused (W3C Trace Context): its id is the change's.
+	header.Set("Traceparent", "00-"+del.ChangeID+"-"+hex.EncodeToString(span[:])+"-01")
+	return header
+}
+
+// scopeHeader joins scope keys with commas. A key may hold any text of the order, so what is not visible ASCII, and
+// commas and percent signs within a key, are percent-encoded; long lists are cut, for the whole list is in the Event.
+func scopeHeader(keys []string) string {
+	const most = 1024
+	var b strings.Builder
+	for i, key := range keys {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		for _, c := range []byte(key) {
+			if c <= ' ' || c >= 0x7f || c == ',' || c == '%' {
+				fmt.Fprintf(&b, "%%%02X", c)
+			} else {
+				b.WriteByte(c)
+			}
+		}
+		if b.Len() > most {
+			break
+		}
+	}
+	return b.String()[:min(b.Len(), most)]
+}

@@ -1,0 +1,13 @@
+// Package queue is the two ends of the Asynq queue: the producer, which turns changes of orders into committed
+// deliveries and enqueues them, and the worker, which attempts them. Between the two lies only a task of ids.
+//
+//	Producer.Change -- load, plan, commit --> store -- enqueue --> Asynq --> Worker --> Deliverer.Deliver
+//	                                            ^                                            |
+//	                                            |                            claim, render, sign, POST, judge, record
+//	Sweeper: what is overdue in the store <-----+--------------------------------------------+
+//	is enqueued again, under a new generation
+//
+// A delivery is enqueued only after it is committed, so a crash between the two loses nothing: it becomes overdue and
+// the sweep enqueues it. A task names a generation of its delivery; enqueuing again raises the generation, and tasks of
+// older ones drop themselves, whatever Asynq still does with them.
+package queue

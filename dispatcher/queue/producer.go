@@ -1,0 +1,219 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/store"
+)
+
+// Producer accepts changes and enqueues what they owe.
+type Producer struct {
+	store     *store.Store
+	client    *asynq.Client
+	inspector *asynq.Inspector
+	ringer    *ringer
+	log       *slog.Logger
+	metrics   *Metrics
+	now       func() time.Time
+}
+
+// ProducerConfig of a Producer; all but Now is needed.
+type ProducerConfig struct {
+	Store   *store.Store
+	Redis   redis.UniversalClient
+	Bell    *Bell
+	Log     *slog.Logger
+	Metrics *Metrics
+	Now     func() time.Time // default time.Now
+}
+
+// NewProducer returns a Producer. Run must be running for workers in other processes to be woken.
+func NewProducer(cfg ProducerConfig) *Producer {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Producer{
+		store: cfg.Store, client: asynq.NewClientFromRedisClient(cfg.Redis),
+		inspector: asynq.NewInspectorFromRedisClient(cfg.Redis), ringer: newRinger(cfg.Bell, cfg.Redis),
+		log: cfg.Log, metrics: cfg.Metrics, now: cfg.Now,
+	}
+}
+
+// Run wakes workers in other processes until the context ends.
+func (p *Producer) Run(ctx context.Context) { p.ringer.run(ctx) }
+
+const (
+	// commitTries bounds how often a change is planned anew because somebody else wrote the same order meanwhile.
+	commitTries = 20
+	// enqueueTries bounds how often an enqueue is tried before it is left to the sweep.
+	enqueueTries = 2
+)
+
+// Commit runs prepare on the order as it stands, commits what it returns, and enqueues what can begin; when somebody
+// else wrote the order meanwhile, it begins anew. prepare returning a nil Commit means that nothing is to be done.
+// Once Commit has returned nil everything is owed: a failed enqueue is left to the sweep and is no error.
+func (p *Producer) Commit(ctx context.Context, ref dispatcher.OrderRef, prepare func(store.State) (*store.Commit, error)) error {
+	for range commitTries {
+		state, err := p.store.Load(ctx, ref)
+		if err != nil {
+			return err
+		}
+		commit, err := prepare(state)
+		if err != nil || commit == nil {
+			return err
+		}
+		commit.State = state
+		done, err := p.store.Commit(ctx, *commit)
+		if errors.Is(err, dispatcher.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		p.metrics.committed(len(commit.Deliveries), commit.Change != nil)
+		p.Enqueue(ctx, done.Ready...)
+		p.supersede(ctx, commit.Deliveries)
+		p.cancel(ctx, ref, commit.Remove)
+		return nil
+	}
+	return fmt.Errorf("order %s: %d other writers came first: %w", ref.OrderID, commitTries, dispatcher.ErrConflict)
+}
+
+// Enqueue hands tasks to Asynq. A task that is there already is the one that was meant. What cannot be enqueued stays
+// in the store's due index, and the sweep enqueues it.
+func (p *Producer) Enqueue(ctx context.Context, tasks ...dispatcher.Task) {
+	if len(tasks) == 0 {
+		return
+	}
+	for _, t := range tasks {
+		if err := p.enqueue(ctx, t); err != nil {
+			p.metrics.enqueueFailed()
+			p.log.WarnContext(ctx, "delivery.enqueue_failed", "delivery", t.DeliveryID, "generation", t.Generation,
+				"error", err, "then", "left to the sweep")
+		}
+	}
+	p.ringer.ring()
+}
+
+func (p *Producer) enqueue(ctx context.Context, t dispatcher.Task) (err error) {
+	task, err := newTask(t)
+	if err != nil {
+		return err
+	}
+	for range enqueueTries {
+		// An enqueue that returned an error may have happened all the same: tried again it conflicts, which is success.
+		if _, err = p.client.EnqueueContext(ctx, task); err == nil || errors.Is(err, asynq.ErrTaskIDConflict) {
+			return nil
+		}
+	}
+	return err
+}
+
+// supersede settles what ordering "latest" drops now that newer deliveries wait behind it. What a crash here leaves
+// undone is done when such a delivery becomes the head of its lane.
+func (p *Producer) supersede(ctx context.Context, committed []dispatcher.Delivery) {
+	for _, d := range committed {
+		if d.Ordering != dispatcher.OrderingLatest {
+			continue
+		}
+		ids, err := p.store.LaneBetween(ctx, d.Ref(), d.NotificationID)
+		if err == nil && len(ids) > 0 {
+			err = p.settle(ctx, ids, dispatcher.StatusSuperseded, dispatcher.ReasonSuperseded)
+		}
+		if err != nil {
+			p.log.WarnContext(ctx, "delivery.supersede_failed", "order", d.OrderID, "error", err)
+		}
+	}
+}
+
+// cancel settles the open deliveries of removed notifications, newest first, so that none becomes due on the way. What
+// a crash here leaves undone is done when the delivery comes to be sent. One in flight ends its attempt first.
+func (p *Producer) cancel(ctx context.Context, ref dispatcher.OrderRef, removed []string) {
+	if len(removed) == 0 {
+		return
+	}
+	open, err := p.store.OpenDeliveries(ctx, ref)
+	var ids []string
+	for i := len(open) - 1; i >= 0; i-- {
+		for _, id := range removed {
+			if open[i].NotificationID == id && open[i].ClaimedAt.IsZero() {
+				ids = append(ids, open[i].ID)
+			}
+		}
+	}
+	if err == nil {
+		err = p.settle(ctx, ids, dispatcher.StatusCancelled, dispatcher.ReasonCancelled)
+	}
+	if err != nil {
+		p.log.WarnContext(ctx, "delivery.cancel_failed", "order", ref.OrderID, "error", err)
+	}
+}
+
+func (p *Producer) settle(ctx context.Context, ids []string, status dispatcher.Status, reason dispatcher.Reason) error {
+	held, err := p.store.Read(ctx, ids...)
+	if err != nil {
+		return err
+	}
+	for _, h := range held {
+		if h.Status.Terminal() || !h.ClaimedAt.IsZero() {
+			continue
+		}
+		moved, err := p.store.Settle(ctx, h, status, reason)
+		if err != nil {
+			return err
+		}
+		p.EnqueueNext(ctx, moved.Next)
+	}
+	return nil
+}
+
+// EnqueueNext enqueues the delivery that became the head of its lane, if any.
+func (p *Producer) EnqueueNext(ctx context.Context, deliveryID string) {
+	if deliveryID == "" {
+		return
+	}
+	held, err := p.store.Read(ctx, deliveryID)
+	if err != nil {
+		p.log.WarnContext(ctx, "delivery.enqueue_failed", "delivery", deliveryID, "error", err, "then", "left to the sweep")
+		return
+	}
+	for _, h := range held {
+		p.Enqueue(ctx, h.Task())
+	}
+}
+
+// DeleteOrder removes an order with everything that hangs on it. ErrNotFound when unknown.
+func (p *Producer) DeleteOrder(ctx context.Context, ref dispatcher.OrderRef, check func(store.State) error) error {
+	for range commitTries {
+		state, err := p.store.Load(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if !state.Known() {
+			return fmt.Errorf("order %s: %w", ref.OrderID, dispatcher.ErrNotFound)
+		}
+		if err := check(state); err != nil {
+			return err
+		}
+		err = p.store.DeleteOrder(ctx, state)
+		if errors.Is(err, dispatcher.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := p.store.Erase(ctx); err != nil {
+			p.log.WarnContext(ctx, "order.erase_failed", "order", ref.OrderID, "error", err, "then", "left to the sweep")
+		}
+		return nil
+	}
+	return fmt.Errorf("order %s: %d other writers came first: %w", ref.OrderID, commitTries, dispatcher.ErrConflict)
+}

@@ -1,0 +1,48 @@
+package queue
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/dispatcher/outbound"
+)
+
+// scrubFrom is the length from which a secret is looked for in answers; shorter ones would blank innocent text.
+const scrubFrom = 6
+
+// scrub returns what may be kept of an answer: a target that echoes the request must not carry the notification's
+// secrets into Events, and its cookies are nobody's business.
+func scrub(n dispatcher.Notification, answer outbound.Answer) (header map[string]string, body []byte) {
+	secrets := []string{n.SigningSecret.Reveal()}
+	for _, h := range n.Headers {
+		secrets = append(secrets, h.Value.Reveal())
+		if _, token, ok := strings.Cut(h.Value.Reveal(), " "); ok { // "Bearer x": x alone is as secret
+			secrets = append(secrets, token)
+		}
+	}
+	body = answer.Body
+	for _, s := range secrets {
+		if len(s) >= scrubFrom {
+			body = bytes.ReplaceAll(body, []byte(s), []byte(dispatcher.Redacted))
+		}
+	}
+	if len(answer.Header) == 0 {
+		return nil, body
+	}
+	header = make(map[string]string, len(answer.Header))
+	for name := range answer.Header {
+		value := answer.Header.Get(name)
+		for _, s := range secrets {
+			if len(s) >= scrubFrom {
+				value = strings.ReplaceAll(value, s, dispatcher.Redacted)
+			}
+		}
+		if http.CanonicalHeaderKey(name) == "Set-Cookie" {
+			value = dispatcher.Redacted
+		}
+		header[name] = value
+	}
+	return header, body
+}

@@ -1,0 +1,192 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/store"
+)
+
+// Sweeper looks after deliveries that should have moved and have not: committed but not enqueued, lost by Asynq, in
+// flight in a worker that died. Several may run at once: of two that find the same delivery one wins, and the other
+// finds it moved.
+type Sweeper struct {
+	store    *store.Store
+	producer *Producer
+	log      *slog.Logger
+	metrics  *Metrics
+	now      func() time.Time
+	quiet    time.Time // no sweep before: Redis was away, and workers may still be recording
+}
+
+// NewSweeper returns a Sweeper.
+func NewSweeper(st *store.Store, p *Producer, log *slog.Logger, m *Metrics, now func() time.Time) *Sweeper {
+	if now == nil {
+		now = time.Now
+	}
+	return &Sweeper{store: st, producer: p, log: log, metrics: m, now: now}
+}
+
+const (
+	// SweepEvery is the pause between two sweeps; an idle sweep costs two pipelined round trips.
+	SweepEvery = time.Second
+	// TrimEvery is the pause between two rounds over the indexes, to take out what has left by retention.
+	TrimEvery = 10 * time.Minute
+	// sweepPerShard bounds one sweep, so that a long backlog does not make it long.
+	sweepPerShard = 50
+	// stillQueued is when a delivery that Asynq has in its queue is looked at again.
+	stillQueued = time.Minute
+)
+
+// Run sweeps until the context ends.
+func (s *Sweeper) Run(ctx context.Context) {
+	sweep, trim := time.NewTicker(SweepEvery), time.NewTicker(TrimEvery)
+	defer sweep.Stop()
+	defer trim.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-trim.C:
+			if n, err := s.store.Trim(ctx); err != nil {
+				s.log.WarnContext(ctx, "retention.trim_failed", "error", err)
+			} else if n > 0 {
+				s.log.InfoContext(ctx, "retention.trimmed", "entries", n)
+			}
+		case <-sweep.C:
+			if _, err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "sweep.failed", "error", err)
+			}
+		}
+	}
+}
+
+// Sweep looks once and returns how many deliveries it enqueued.
+func (s *Sweeper) Sweep(ctx context.Context) (enqueued int, err error) {
+	defer func() {
+		if isUnavailable(err) {
+			s.quiet = s.now().Add(Lease)
+		}
+	}()
+	if s.now().Before(s.quiet) {
+		return 0, s.store.Ping(ctx)
+	}
+	if _, err := s.store.Erase(ctx); err != nil {
+		return 0, err
+	}
+	ids, err := s.store.Overdue(ctx, sweepPerShard)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	held, err := s.store.Read(ctx, ids...)
+	if err != nil {
+		return 0, err
+	}
+	known := map[string]bool{}
+	for _, h := range held {
+		known[h.ID] = true
+		again, err := s.look(ctx, h)
+		if err != nil {
+			return enqueued, err
+		}
+		if again {
+			enqueued++
+		}
+	}
+	for _, id := range ids {
+		if !known[id] {
+			if err := s.found(ctx, "gone", s.store.Forget(ctx, id)); err != nil {
+				return enqueued, err
+			}
+		}
+	}
+	return enqueued, nil
+}
+
+// look decides about one overdue delivery.
+func (s *Sweeper) look(ctx context.Context, h store.Held) (again bool, err error) {
+	now := s.now()
+	switch {
+	case h.Status.Terminal():
+		return false, s.found(ctx, "settled", s.store.Forget(ctx, h.ID))
+	case !h.ClaimedAt.IsZero(): // the lease has run out: it is the due time of a claimed delivery
+		return true, s.found(ctx, "lost_in_flight", s.reopenLost(ctx, h))
+	}
+	waiting, err := s.waits(ctx, h)
+	if err != nil || waiting {
+		return false, err
+	}
+	info, err := s.producer.inspector.GetTaskInfo(Name, taskID(h.ID, h.Generation))
+	switch {
+	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+		return true, s.found(ctx, "not_enqueued", s.reopen(ctx, h))
+	case err != nil:
+		return false, errors.Join(dispatcher.ErrUnavailable, err) // could not look: decide nothing
+	case info.State == asynq.TaskStatePending, info.State == asynq.TaskStateScheduled, info.State == asynq.TaskStateRetry:
+		until := now.Add(stillQueued)
+		if info.NextProcessAt.After(now) {
+			until = info.NextProcessAt.Add(stillQueued)
+		}
+		return false, s.found(ctx, "queued", s.store.Defer(ctx, h.ID, until))
+	}
+	// Active though nobody claimed it, or archived, or completed: Asynq will not run it (again).
+	return true, s.found(ctx, "stuck_"+info.State.String(), s.reopen(ctx, h))
+}
+
+// waits looks whether the delivery is only waiting in its lane, and if so puts it off.
+func (s *Sweeper) waits(ctx context.Context, h store.Held) (bool, error) {
+	if !h.InLane() {
+		return false, nil
+	}
+	ahead, err := s.store.Waits(ctx, h.Delivery)
+	if err != nil || !ahead {
+		return false, err
+	}
+	return true, s.found(ctx, "waiting", nil)
+}
+
+// reopen enqueues a delivery under a new generation; the old task drops itself.
+func (s *Sweeper) reopen(ctx context.Context, h store.Held) error {
+	to := h.Delivery
+	to.Generation++
+	err := s.store.Reopen(ctx, h, to)
+	if errors.Is(err, dispatcher.ErrConflict) {
+		return nil // somebody was quicker
+	}
+	if err != nil {
+		return err
+	}
+	s.producer.Enqueue(ctx, to.Task())
+	return nil
+}
+
+// reopenLost records the attempt that nobody will record any more, and enqueues the delivery anew.
+func (s *Sweeper) reopenLost(ctx context.Context, h store.Held) error {
+	a := h.Interrupted(h.ClaimedAt, s.now())
+	to := h.Delivery
+	to.Attempts++
+	to.Generation++
+	to.ClaimedAt = time.Time{}
+	to.NextAttemptAt = s.now()
+	a.WillRetry, a.NextAttemptAt = true, to.NextAttemptAt
+	moved, err := s.store.Record(ctx, store.Move{From: h, To: to, Attempt: &a})
+	if err != nil || moved.Late {
+		return err
+	}
+	s.metrics.attempted(a)
+	s.producer.Enqueue(ctx, to.Task())
+	return nil
+}
+
+func (s *Sweeper) found(ctx context.Context, what string, err error) error {
+	if err == nil {
+		s.metrics.swept.WithLabelValues(what).Inc()
+		s.log.DebugContext(ctx, "sweep.found", "what", what)
+	}
+	return err
+}

@@ -1,0 +1,170 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher/outbound"
+	"github.com/tidings/tidings/store"
+)
+
+// WorkerConfig of a Worker. Without a comment: needed.
+type WorkerConfig struct {
+	Store       *store.Store
+	Producer    *Producer
+	Redis       redis.UniversalClient // used by the Asynq servers alone: it must have the Bell as a hook
+	Bell        *Bell
+	Outbound    *outbound.Client
+	Log         *slog.Logger
+	Metrics     *Metrics
+	UserAgent   string
+	Concurrency int              // attempts in flight at once, over all servers; default 128
+	Servers     int              // Asynq servers, each with its own fetch loop; default 2
+	Shutdown    time.Duration    // how long attempts in flight may take to end; default ShutdownTimeout
+	Now         func() time.Time // default time.Now
+}
+
+// ShutdownTimeout is how long a stopping worker waits for its attempts. It lies above the longest deadline of an
+// attempt, so that every attempt ends and is recorded.
+const ShutdownTimeout = 35 * time.Second
+
+// ourPause is how long a task waits when it was a fault of ours (Redis away) that kept it from being attempted.
+const ourPause = 2 * time.Second
+
+// Worker runs Asynq servers that make the attempts.
+type Worker struct {
+	cfg       WorkerConfig
+	deliverer *Deliverer
+	servers   []*asynq.Server
+	stopping  chan struct{}
+	wg        sync.WaitGroup
+	cancel    context.CancelFunc
+}
+
+// NewWorker returns a Worker; Start begins.
+func NewWorker(cfg WorkerConfig) *Worker {
+	if cfg.Concurrency <= 0 {
+		cfg.Concurrency = 128
+	}
+	if cfg.Servers <= 0 {
+		cfg.Servers = 2
+	}
+	if cfg.Shutdown <= 0 {
+		cfg.Shutdown = ShutdownTimeout
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	w := &Worker{cfg: cfg, stopping: make(chan struct{})}
+	w.deliverer = &Deliverer{
+		store: cfg.Store, producer: cfg.Producer, out: cfg.Outbound, leases: newLeases(), log: cfg.Log,
+		metrics: cfg.Metrics, agent: cfg.UserAgent, now: cfg.Now, stopping: w.stopping,
+	}
+	for range cfg.Servers {
+		w.servers = append(w.servers, w.newServer())
+	}
+	return w
+}
+
+func (w *Worker) newServer() *asynq.Server {
+	return asynq.NewServerFromRedisClient(w.cfg.Redis, asynq.Config{
+		Concurrency:       max(1, w.cfg.Concurrency/w.cfg.Servers),
+		Queues:            map[string]int{Name: 1},
+		TaskCheckInterval: time.Millisecond, // the Bell does the waiting
+		// Retries wait in a sorted set until a forwarder moves them.
+		DelayedTaskCheckInterval: time.Second,
+		RetryDelayFunc:           retryDelay(w.cfg.Now),
+		IsFailure:                func(err error) bool { return !errors.Is(err, errOurs) },
+		ShutdownTimeout:          w.cfg.Shutdown,
+		Logger:                   asynqLog{w.cfg.Log},
+		LogLevel:                 asynq.WarnLevel,
+	})
+}
+
+// Start begins to work. The error is Asynq's refusal to start.
+func (w *Worker) Start() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	w.cancel = cancel
+	w.wg.Go(func() { w.deliverer.leases.run(ctx, w.cfg.Store, w.cfg.Log, w.cfg.Now) })
+	for _, server := range w.servers {
+		if err := server.Start(asynq.HandlerFunc(w.process)); err != nil {
+			cancel()
+			return fmt.Errorf("start asynq server: %w", err)
+		}
+	}
+	return nil
+}
+
+// Stop takes no more tasks, lets attempts in flight end (at most Shutdown), and returns when all is recorded.
+func (w *Worker) Stop() {
+	w.cfg.Bell.Stop()
+	time.AfterFunc(w.cfg.Shutdown, func() { close(w.stopping) })
+	var wg sync.WaitGroup
+	for _, server := range w.servers {
+		wg.Go(server.Shutdown)
+	}
+	wg.Wait()
+	w.cancel()
+	w.wg.Wait()
+}
+
+// errOurs marks what is no failure of the target: Asynq does not count it.
+var errOurs = errors.New("fault of ours")
+
+// retryAt tells Asynq when the delivery's own policy wants the next attempt.
+type retryAt struct{ at time.Time }
+
+func (r retryAt) Error() string { return "next attempt due at " + r.at.Format(time.RFC3339) }
+
+func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
+	t, err := parseTask(task.Payload())
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
+	}
+	done, err := w.deliverer.Deliver(ctx, t)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", errOurs, err)
+	case !done.RetryAt.IsZero():
+		return retryAt{done.RetryAt}
+	case done.GivenUp:
+		return fmt.Errorf("given up by its policy: %w", asynq.SkipRetry)
+	}
+	return nil
+}
+
+// retryDelay gives Asynq our delay. Asynq cuts the due time to whole seconds, which could bring a retry up to a second
+// early (and Retry-After must never be shortened): it is rounded up here.
+func retryDelay(now func() time.Time) asynq.RetryDelayFunc {
+	return func(_ int, err error, _ *asynq.Task) time.Duration {
+		var r retryAt
+		if !errors.As(err, &r) {
+			return ourPause
+		}
+		at := r.at.Truncate(time.Second)
+		if at.Before(r.at) {
+			at = at.Add(time.Second)
+		}
+		return max(at.Sub(now()), 0)
+	}
+}
+
+// asynqLog lets Asynq write to slog.
+type asynqLog struct{ log *slog.Logger }
+
+func (l asynqLog) Debug(args ...any) { l.log.Debug("asynq", "message", fmt.Sprint(args...)) }
+func (l asynqLog) Info(args ...any)  { l.log.Info("asynq", "message", fmt.Sprint(args...)) }
+func (l asynqLog) Warn(args ...any)  { l.log.Warn("asynq", "message", fmt.Sprint(args...)) }
+func (l asynqLog) Error(args ...any) { l.log.Error("asynq", "message", fmt.Sprint(args...)) }
+
+// Fatal is called by Asynq where it would end the process; we only say so, and go on.
+func (l asynqLog) Fatal(args ...any) {
+	l.log.Error("asynq", "message", fmt.Sprint(args...), "fatal", true)
+}

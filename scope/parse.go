@@ -1,0 +1,185 @@
+package scope
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Limits bound what [Parse] takes. A field that is zero (or less) stands for that
+// of [DefaultLimits].
+type Limits struct {
+	MaxDepth        int // arrays and objects inside one another; at most 9999
+	MaxNumberDigits int // digits of one number, its exponent not counted
+	MaxExponent     int // size of a written exponent, either sign; at most 999999999
+}
+
+// DefaultLimits hold every order we know of. The limits on numbers protect those
+// who calculate with them (a JSON Schema does): 1e1000000000 is twelve bytes here
+// and four hundred megabytes there.
+var DefaultLimits = Limits{MaxDepth: 64, MaxNumberDigits: 400, MaxExponent: 400}
+
+func (l Limits) orDefault() Limits {
+	if l.MaxDepth <= 0 {
+		l.MaxDepth = DefaultLimits.MaxDepth
+	}
+	if l.MaxNumberDigits <= 0 {
+		l.MaxNumberDigits = DefaultLimits.MaxNumberDigits
+	}
+	if l.MaxExponent <= 0 {
+		l.MaxExponent = DefaultLimits.MaxExponent
+	}
+	return l
+}
+
+// Parse reads exactly one JSON value (RFC 8259). When anything is wrong the value
+// is absent and the faults tell all that could be found in one go: every name that
+// occurs twice in an object, every value nested too deep (what is inside it is not
+// looked at), every number out of range, every string that is not UTF-8 (RFC 8259
+// §8.1) or has half a surrogate pair (§8.2). A syntax error, told with its byte
+// offset, ends the search, and so does the hundredth fault. Input that is empty, or
+// goes on after the value, is a fault. data is neither kept nor changed.
+func Parse(data []byte, limits Limits) (Value, Faults) {
+	p := parsers.Get().(*parser)
+	defer p.release()
+	p.src = string(data)
+	p.limits = limits.orDefault()
+	p.utf8 = utf8.ValidString(p.src)
+	p.surrogates = strings.Contains(p.src, `\ud`) || strings.Contains(p.src, `\uD`)
+	p.dec.Reset(bytes.NewBuffer(data), tokenOptions...)
+	v, ok := p.value()
+	if ok {
+		p.checkEnd()
+	}
+	if len(p.faults) > 0 {
+		return Value{}, p.faults
+	}
+	return v, nil
+}
+
+// tokenOptions turn off the two checks that would end the reading at the first
+// fault; the parser makes them itself.
+var tokenOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
+// keepStack is how many entries a parser at rest may hold on to: room for common
+// orders, not for the one that was very large.
+const keepStack = 1 << 12
+
+var parsers = sync.Pool{New: func() any {
+	return &parser{dec: jsontext.NewDecoder(bytes.NewBuffer(nil))}
+}}
+
+// parser walks the tokens once. members, spelled and items are stacks shared by all
+// open arrays and objects; each takes its part off when it closes.
+type parser struct {
+	dec        *jsontext.Decoder
+	src        string
+	utf8       bool // all of src is valid UTF-8
+	surrogates bool // src holds escapes of surrogates, paired or not
+	limits     Limits
+	faults     Faults
+	path       []step
+	members    []Member
+	spelled    []string
+	items      []Value
+	kept       kept
+}
+
+// step is where the parser is in one open array or object.
+type step struct {
+	name  string
+	index int // of an array's item, or atObject or inMember
+}
+
+// release gives the parser back without what it read. Closing a value cleared its
+// part of the stacks; after a fault some are still open.
+func (p *parser) release() {
+	clear(p.members)
+	clear(p.spelled)
+	clear(p.items)
+	clear(p.path)
+	p.dec.Reset(bytes.NewBuffer(nil))
+	*p = parser{dec: p.dec, path: p.path[:0], members: p.members[:0], spelled: p.spelled[:0], items: p.items[:0]}
+	if cap(p.members)+cap(p.items) > keepStack {
+		p.members, p.spelled, p.items = nil, nil, nil
+	}
+	parsers.Put(p)
+}
+
+// value reads the next value; false means that reading must end here.
+func (p *parser) value() (Value, bool) {
+	switch p.dec.PeekKind() {
+	case jsontext.KindBeginObject:
+		if len(p.path) < p.limits.MaxDepth {
+			return p.object()
+		}
+		return p.skip()
+	case jsontext.KindBeginArray:
+		if len(p.path) < p.limits.MaxDepth {
+			return p.array()
+		}
+		return p.skip()
+	default:
+		return p.scalar()
+	}
+}
+
+// skip passes over a value that is nested too deep.
+func (p *parser) skip() (Value, bool) {
+	ok := p.fault(fmt.Sprintf("nested deeper than %d levels", p.limits.MaxDepth))
+	if err := p.dec.SkipValue(); err != nil {
+		p.syntax(err)
+		return Value{}, false
+	}
+	return Value{}, ok
+}
+
+// checkEnd sees that nothing follows the value.
+func (p *parser) checkEnd() {
+	rest := strings.TrimLeft(p.src[p.dec.InputOffset():], " \t\r\n")
+	if rest != "" {
+		p.faults.add("", fmt.Sprintf("the JSON value ends before byte %d, but more follows", len(p.src)-len(rest)))
+	}
+}
+
+// syntax notes why the tokeniser stopped.
+func (p *parser) syntax(err error) {
+	if errors.Is(err, io.EOF) {
+		p.faults.add("", "there is no JSON value, the input is empty")
+		return
+	}
+	detail := fmt.Sprintf("syntax error: %v", err)
+	if serr, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		detail = fmt.Sprintf("syntax error at byte %d: %v", serr.ByteOffset, serr.Err)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		detail = fmt.Sprintf("syntax error at byte %d: the input ends before the JSON value does", len(p.src))
+	}
+	p.fault(detail)
+}
+
+// fault notes a fault at the place the parser has reached.
+func (p *parser) fault(detail string) bool {
+	var pointer []byte
+	for _, s := range p.path {
+		before := len(pointer)
+		switch {
+		case s.index >= 0:
+			pointer = strconv.AppendInt(append(pointer, '/'), int64(s.index), 10)
+		case s.index == inMember:
+			pointer = appendToken(pointer, s.name)
+		}
+		if len(pointer) > maxPointerBytes {
+			pointer = pointer[:before]
+			break
+		}
+	}
+	return p.faults.add(string(pointer), detail)
+}

@@ -1,0 +1,276 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+)
+
+// ClaimState says what became of a claim.
+type ClaimState string
+
+const (
+	Claimed ClaimState = "ok"
+	Gone    ClaimState = "gone"    // no such delivery (any more)
+	Stale   ClaimState = "stale"   // a newer generation has been enqueued: this task drops itself
+	Settled ClaimState = "settled" // nothing is left to do
+	Busy    ClaimState = "busy"    // another worker holds the lease
+	Waiting ClaimState = "waiting" // not yet the head of its lane: it is enqueued when it is
+)
+
+// Claim is what a worker needs for one attempt.
+type Claim struct {
+	State        ClaimState
+	Held         Held                     // with ClaimedAt set; write through it
+	Lost         time.Time                // when an earlier attempt was claimed that nobody recorded; else zero
+	Newest       string                   // id of the newest delivery in the lane
+	Snapshot     *dispatcher.Snapshot     // nil: gone
+	Notification *dispatcher.Notification // nil: removed
+}
+
+// Claim takes the delivery for one attempt until the lease ends. One round trip.
+func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duration) (Claim, error) {
+	shard := t.Ref().Shard()
+	now := s.now()
+	keys := []string{
+		deliveryKey(shard, t.DeliveryID), dueKey(shard), laneKey(t.Ref(), t.NotificationID),
+		snapshotKey(shard, t.ChangeID), notificationsKey(t.Ref()),
+	}
+	reply, err := claimScript.Run(ctx, s.rdb, keys, t.DeliveryID, fmt.Sprintf("%06x", t.Generation),
+		fmt.Sprintf("%013d", millis(now)), millis(now.Add(lease)), flag(t.InLane), t.NotificationID).StringSlice()
+	if err != nil {
+		return Claim{}, unavailable("claim", err)
+	}
+	c := Claim{State: ClaimState(reply[0])}
+	if c.State != Claimed {
+		return c, nil
+	}
+	before, err := decodeDelivery(t.DeliveryID, reply[1])
+	if err != nil {
+		return c, err
+	}
+	c.Lost, c.Newest = before.ClaimedAt, reply[5]
+	if c.Held, err = decodeDelivery(t.DeliveryID, reply[2]); err != nil {
+		return c, err
+	}
+	if reply[3] != "" {
+		snap, err := decodeSnapshot([]byte(reply[3]))
+		if err != nil {
+			return c, err
+		}
+		c.Snapshot = &snap
+	}
+	if reply[4] != "" {
+		n, err := s.decodeNotification(t.Ref(), t.NotificationID, reply[4])
+		if err != nil {
+			return c, err
+		}
+		c.Notification = &n
+	}
+	return c, nil
+}
+
+// Renew moves the end of the lease of attempts that take long. One round trip.
+func (s *Store) Renew(ctx context.Context, lease time.Duration, deliveryIDs ...string) error {
+	until := float64(millis(s.now().Add(lease)))
+	return s.pipelined(ctx, "renew leases", func(p redis.Pipeliner) {
+		for _, id := range deliveryIDs {
+			if shard, err := dispatcher.DeliveryShard(id); err == nil {
+				p.ZAddXX(ctx, dueKey(shard), redis.Z{Score: until, Member: id})
+			}
+		}
+	})
+}
+
+// Move is one step of a delivery.
+type Move struct {
+	From    Held
+	To      dispatcher.Delivery
+	Attempt *dispatcher.Attempt // nil: no Event
+	// Due is when the delivery must have moved again; not used when To is terminal. The zero time means: its next
+	// attempt and the grace.
+	Due time.Time
+}
+
+// Moved is what a Move did.
+type Moved struct {
+	Late bool // somebody else moved the delivery first: the Event was kept if a request may have gone out, nothing else
+	Held Held // as it is now; not set when Late
+	Next string
+}
+
+// Record writes a Move: the Event into the delivery and every index, the new state, the lane's next. One round trip.
+func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
+	d := m.To
+	shard := d.Ref().Shard()
+	record, err := encodeDelivery(d, m.From.revision+1)
+	if err != nil {
+		return Moved{}, err
+	}
+	now := s.now()
+	due := any("")
+	if !d.Status.Terminal() {
+		at := m.Due
+		if at.IsZero() {
+			at = later(now, d.NextAttemptAt).Add(s.grace)
+		}
+		due = millis(at)
+	}
+	keys := []string{deliveryKey(shard, d.ID), dueKey(shard), laneKey(d.Ref(), d.NotificationID), snapshotKey(shard, d.ChangeID)}
+	field, event, member, always := "", []byte{}, "", false
+	if a := m.Attempt; a != nil {
+		field, always = eventField(a.ID), a.Sent != dispatcher.SentNo
+		if event, err = encodeAttempt(*a); err != nil {
+			return Moved{}, err
+		}
+		if member, err = indexMember(a.ID, d.ID); err != nil {
+			return Moved{}, err
+		}
+		keys = append(keys, indexKeys(d, a.Outcome)...)
+	}
+	reply, err := recordScript.Run(ctx, s.rdb, keys, m.From.head, record, d.ID, due, flag(d.InLane()),
+		millis(now.Add(s.grace)), s.retention.Milliseconds(), field, event, member, flag(always)).StringSlice()
+	if err != nil {
+		return Moved{}, unavailable("record", err)
+	}
+	switch reply[0] {
+	case "ok":
+		held, err := decodeDelivery(d.ID, string(record))
+		return Moved{Held: held, Next: reply[1]}, err
+	case "late":
+		return Moved{Late: true}, nil
+	}
+	return Moved{}, fmt.Errorf("record delivery %s: %w", d.ID, dispatcher.ErrNotFound)
+}
+
+// Reopen makes a delivery due under a new generation, which To carries. ErrConflict: somebody moved it first.
+func (s *Store) Reopen(ctx context.Context, from Held, to dispatcher.Delivery) error {
+	shard := to.Ref().Shard()
+	record, err := encodeDelivery(to, from.revision+1)
+	if err != nil {
+		return err
+	}
+	keys := []string{deliveryKey(shard, to.ID), dueKey(shard), snapshotKey(shard, to.ChangeID)}
+	reply, err := reopenScript.Run(ctx, s.rdb, keys, from.head, record, to.ID, millis(s.now().Add(s.grace)),
+		flag(from.Status.Terminal())).Text()
+	switch {
+	case err != nil:
+		return unavailable("reopen", err)
+	case reply == "conflict":
+		return fmt.Errorf("delivery %s: %w", to.ID, dispatcher.ErrConflict)
+	case reply == "payload_gone":
+		return fmt.Errorf("delivery %s: %w", to.ID, dispatcher.ErrPayloadGone)
+	}
+	return nil
+}
+
+// Read returns deliveries by id in one round trip; those that do not exist are left out.
+func (s *Store) Read(ctx context.Context, ids ...string) ([]Held, error) {
+	cmds := make([]*redis.StringCmd, 0, len(ids))
+	err := s.pipelined(ctx, "read deliveries", func(p redis.Pipeliner) {
+		for _, id := range ids {
+			shard, err := dispatcher.DeliveryShard(id)
+			if err != nil {
+				shard = 0 // reads as missing
+			}
+			cmds = append(cmds, p.HGet(ctx, deliveryKey(shard, id), "r"))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	var held []Held
+	for i, cmd := range cmds {
+		if errors.Is(cmd.Err(), redis.Nil) {
+			continue
+		}
+		h, err := decodeDelivery(ids[i], cmd.Val())
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, h)
+	}
+	return held, nil
+}
+
+// Delivery returns a merchant's delivery with its attempts, oldest first, its status told as a merchant sees it:
+// an open one that is not the head of its lane is waiting.
+func (s *Store) Delivery(ctx context.Context, merchant, id string) (Held, []dispatcher.Attempt, error) {
+	missing := fmt.Errorf("delivery %s: %w", id, dispatcher.ErrNotFound)
+	shard, err := dispatcher.DeliveryShard(id)
+	if err != nil {
+		return Held{}, nil, err
+	}
+	fields, err := s.rdb.HGetAll(ctx, deliveryKey(shard, id)).Result()
+	if err != nil {
+		return Held{}, nil, unavailable("read delivery", err)
+	}
+	if len(fields) == 0 {
+		return Held{}, nil, missing
+	}
+	h, err := decodeDelivery(id, fields["r"])
+	if err != nil {
+		return Held{}, nil, err
+	}
+	if h.Merchant != merchant {
+		return Held{}, nil, missing
+	}
+	attempts, err := decodeAttempts(fields)
+	if err != nil {
+		return Held{}, nil, err
+	}
+	if !h.Status.Terminal() && h.InLane() {
+		head, err := s.rdb.LIndex(ctx, laneKey(h.Ref(), h.NotificationID), 0).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return Held{}, nil, unavailable("read lane", err)
+		}
+		if head != "" && head != id {
+			h.Status = dispatcher.StatusWaiting
+		}
+	}
+	return h, attempts, nil
+}
+
+// LaneBetween returns the deliveries of a lane between its head and its newest: those that "latest" drops.
+func (s *Store) LaneBetween(ctx context.Context, ref dispatcher.OrderRef, notificationID string) ([]string, error) {
+	ids, err := s.rdb.LRange(ctx, laneKey(ref, notificationID), 1, -2).Result()
+	return ids, unavailable("read lane", err)
+}
+
+// OpenDeliveries returns the order's deliveries that are not settled, oldest first.
+func (s *Store) OpenDeliveries(ctx context.Context, ref dispatcher.OrderRef) ([]Held, error) {
+	ids, err := s.rdb.ZRange(ctx, historyKey(ref), 0, -1).Result()
+	if err != nil {
+		return nil, unavailable("read history", err)
+	}
+	all, err := s.Read(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	open := all[:0]
+	for _, h := range all {
+		if !h.Status.Terminal() {
+			open = append(open, h)
+		}
+	}
+	return open, nil
+}
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return ""
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,24 @@
+// Package store is the memory of Tidings: what was accepted, what is owed, what was attempted. The store is the truth;
+// Asynq beside it is the engine, and whatever Asynq loses is enqueued again from here.
+//
+// All that belongs to one order lives in one shard, td{s<n>}, which is one slot of a Redis Cluster, so that one script
+// commits a change or records an attempt whole or not at all:
+//
+//	o:<merchant>:<order>        hash    the order: document, version, channel, and a token renewed by every write
+//	n:<merchant>:<order>        hash    its notifications, secrets sealed
+//	h:<merchant>:<order>        zset    its deliveries by time
+//	c:<change>                  hash    snapshot of the order as of the change, once per change; count of open deliveries
+//	d:<delivery>                hash    the delivery (r) and its Events (e<id>)
+//	l:<merchant>:<order>:<n>    list    lane: open deliveries of one notification, in the order of the changes
+//	due                         zset    open delivery -> when it must have moved, else the sweep looks after it
+//	x:<merchant>:<kind>:<value> zset    index of Events: 16 bytes Event id, 16 bytes delivery id; score 0
+//	i:<merchant>:<hash>         string  answer kept for an Idempotency-Key
+//	g:<merchant>:<channel>      hash    adapter configurations, sealed
+//	erase                       set     deleted orders whose payloads are still to be erased
+//
+// The life of one change in the store:
+//
+//	Load -> (plan) -> Commit --------> Claim -> (POST) -> Record --------> Events, Event
+//	                   record, lane,    lease             Event, indexes,
+//	                   due, snapshot                      lane's next, due
+package store

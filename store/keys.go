@@ -1,0 +1,102 @@
+package store
+
+import (
+	"encoding/hex"
+	"strconv"
+
+	"github.com/tidings/tidings/dispatcher"
+)
+
+// Every key of the store is built here. See doc.go for what each holds.
+
+func shardKey(shard int, rest string) string {
+	return "td{s" + strconv.Itoa(shard) + "}:" + rest
+}
+
+func orderScoped(kind string, ref dispatcher.OrderRef) string {
+	return shardKey(ref.Shard(), kind+":"+ref.Merchant+":"+ref.OrderID)
+}
+
+func orderKey(ref dispatcher.OrderRef) string         { return orderScoped("o", ref) }
+func notificationsKey(ref dispatcher.OrderRef) string { return orderScoped("n", ref) }
+func historyKey(ref dispatcher.OrderRef) string       { return orderScoped("h", ref) }
+
+func erasedHistoryKey(ref dispatcher.OrderRef, erasure string) string {
+	return shardKey(ref.Shard(), "h~"+erasure)
+}
+
+func laneKey(ref dispatcher.OrderRef, notificationID string) string {
+	return orderScoped("l", ref) + ":" + notificationID
+}
+
+func snapshotKey(shard int, changeID string) string   { return shardKey(shard, "c:"+changeID) }
+func deliveryKey(shard int, deliveryID string) string { return shardKey(shard, "d:"+deliveryID) }
+func dueKey(shard int) string                         { return shardKey(shard, "due") }
+func eraseKey(shard int) string                       { return shardKey(shard, "erase") }
+
+func configurationsKey(merchant, channel string) string {
+	return orderScoped("g", dispatcher.OrderRef{Merchant: merchant, OrderID: channel})
+}
+
+func idempotencyKey(merchant, hash string) string {
+	return orderScoped("i", dispatcher.OrderRef{Merchant: merchant, OrderID: hash})
+}
+
+// Kinds of indexes over Events. An Event is in one index of each kind that applies to it.
+const (
+	indexAll          = "a"
+	indexOrder        = "o"
+	indexNotification = "n"
+	indexScope        = "s"
+	indexAdapter      = "d"
+	indexReference    = "r"
+	indexChannel      = "c"
+	indexFailed       = "f"
+)
+
+func indexKey(shard int, merchant, kind, value string) string {
+	return shardKey(shard, "x:"+merchant+":"+kind+":"+value)
+}
+
+// indexKeys lists the indexes that an attempt's Event enters.
+func indexKeys(d dispatcher.Delivery, outcome dispatcher.Outcome) []string {
+	shard := d.Ref().Shard()
+	keys := []string{
+		indexKey(shard, d.Merchant, indexAll, ""),
+		indexKey(shard, d.Merchant, indexOrder, d.OrderID),
+		indexKey(shard, d.Merchant, indexNotification, d.NotificationID),
+	}
+	for _, key := range d.Scope {
+		keys = append(keys, indexKey(shard, d.Merchant, indexScope, key))
+	}
+	if d.AdapterID != "" {
+		keys = append(keys, indexKey(shard, d.Merchant, indexAdapter, d.AdapterID))
+	}
+	if d.Reference != "" {
+		keys = append(keys, indexKey(shard, d.Merchant, indexReference, d.Reference))
+	}
+	if d.Channel != "" {
+		keys = append(keys, indexKey(shard, d.Merchant, indexChannel, d.Channel))
+	}
+	if outcome == dispatcher.Failed {
+		keys = append(keys, indexKey(shard, d.Merchant, indexFailed, ""))
+	}
+	return keys
+}
+
+// indexMember is what stands for an Event in every index: it sorts by the Event's id and names its delivery.
+func indexMember(event dispatcher.EventID, deliveryID string) (string, error) {
+	raw, err := hex.DecodeString(deliveryID)
+	if err != nil {
+		return "", err
+	}
+	return string(event[:]) + string(raw), nil
+}
+
+func splitMember(member string) (event dispatcher.EventID, deliveryID string, ok bool) {
+	if len(member) != 32 {
+		return event, "", false
+	}
+	copy(event[:], member)
+	return event, hex.EncodeToString([]byte(member[16:])), true
+}

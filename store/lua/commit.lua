@@ -1,0 +1,72 @@
+-- Commits a change of an order, of its notifications, or of both, with all deliveries that it owes; or nothing.
+--
+-- KEYS[1]  order            hash
+-- KEYS[2]  notifications    hash
+-- KEYS[3]  snapshot         hash
+-- KEYS[4]  due              sorted set
+-- KEYS[5]  history          sorted set: the order's deliveries by time
+-- KEYS[6..] for each delivery: its record (hash), its lane (list)
+--
+-- ARGV[1]  token the writer has seen ("" for none)
+-- ARGV[2]  new token
+-- ARGV[3]  count of order field/value pairs, then these pairs
+-- next     count of notifications to put, then id/record pairs
+-- next     count of notifications to remove, then ids
+-- next     snapshot ("" for none)
+-- next     now (ms), due of a head (ms), due of one that waits (ms)
+-- next     for each delivery: id, record, ordering
+--
+-- Returns {"conflict"}, or {"ok", then for each delivery "1" when it may begin and "0" when it waits}
+-- A second run of the same call (its answer was lost) changes nothing and returns the same.
+local i = 3
+local function take()
+	local v = ARGV[i]
+	i = i + 1
+	return v
+end
+
+local token = redis.call('HGET', KEYS[1], 'k') or ''
+local again = token == ARGV[2]
+if not again and token ~= ARGV[1] then
+	return {'conflict'}
+end
+
+for _ = 1, tonumber(take()) do
+	local field, value = take(), take()
+	if not again then redis.call('HSET', KEYS[1], field, value) end
+end
+if not again then redis.call('HSET', KEYS[1], 'k', ARGV[2]) end
+for _ = 1, tonumber(take()) do
+	local id, record = take(), take()
+	if not again then redis.call('HSET', KEYS[2], id, record) end
+end
+for _ = 1, tonumber(take()) do
+	local id = take()
+	if not again then redis.call('HDEL', KEYS[2], id) end
+end
+
+local snapshot, now, due, dueWaiting = take(), take(), take(), take()
+local count = (#KEYS - 5) / 2
+if snapshot ~= '' and not again then
+	redis.call('HSET', KEYS[3], 'b', snapshot, 'n', count)
+end
+
+local reply = {'ok'}
+for n = 1, count do
+	local record, lane = KEYS[4 + 2 * n], KEYS[5 + 2 * n]
+	local id, value, ordering = take(), take(), take()
+	local first = true
+	if not again then
+		redis.call('HSET', record, 'r', value)
+		redis.call('ZADD', KEYS[5], now, id)
+	end
+	if ordering ~= 'none' then
+		if not again then redis.call('RPUSH', lane, id) end
+		first = redis.call('LINDEX', lane, 0) == id
+	end
+	if not again then
+		redis.call('ZADD', KEYS[4], first and due or dueWaiting, id)
+	end
+	reply[n + 1] = first and '1' or '0'
+end
+return reply

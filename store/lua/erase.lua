@@ -1,0 +1,14 @@
+-- Removes an order and its notifications, and remembers that its deliveries and stored payloads are still to be erased.
+--
+-- KEYS[1] order, KEYS[2] notifications, KEYS[3] history, KEYS[4] history set aside, KEYS[5] erasures of the shard
+-- ARGV[1] token the caller has seen, ARGV[2] what to remember
+-- Returns "ok", "gone" or "conflict".
+local token = redis.call('HGET', KEYS[1], 'k')
+if not token then return 'gone' end
+if token ~= ARGV[1] then return 'conflict' end
+redis.call('DEL', KEYS[1], KEYS[2])
+if redis.call('EXISTS', KEYS[3]) == 1 then
+	redis.call('RENAME', KEYS[3], KEYS[4])
+	redis.call('SADD', KEYS[5], ARGV[2])
+end
+return 'ok'

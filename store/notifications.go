@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/scope"
+)
+
+// notificationRecord is how a notification is kept: what may be read by anyone who reads Redis, and one sealed text.
+type notificationRecord struct {
+	AdapterID     string           `json:"a,omitempty"`
+	Reference     string           `json:"r,omitempty"`
+	Description   string           `json:"t,omitempty"`
+	Version       string           `json:"v,omitempty"`
+	Method        string           `json:"m"`
+	Scope         scope.Value      `json:"s"`
+	Schema        scope.Value      `json:"j,omitzero"`
+	ExcludeActors []string         `json:"x,omitempty"`
+	Format        string           `json:"f"`
+	Options       scope.Value      `json:"o,omitzero"`
+	Signing       string           `json:"g,omitempty"`
+	Ordering      string           `json:"l"`
+	Retry         dispatcher.Retry `json:"y,omitzero"`
+	Timeout       int64            `json:"d"` // ns
+	ExpiresAfter  int64            `json:"e,omitempty"`
+	Created       int64            `json:"c"` // µs: also the order of registration
+	Stopped       int64            `json:"p,omitempty"`
+	Invoke        bool             `json:"i,omitempty"`
+	Sealed        []byte           `json:"z"`
+}
+
+// sealedPart holds what only the holder of a sealing key may read. The URL is in it for the tokens in its query.
+type sealedPart struct {
+	URL     string      `json:"u"`
+	Headers [][2]string `json:"h,omitempty"`
+	Secret  string      `json:"s,omitempty"`
+}
+
+func sealPlace(ref dispatcher.OrderRef, id string) string {
+	return "notification:" + ref.Merchant + ":" + ref.OrderID + ":" + id
+}
+
+func (s *Store) encodeNotification(ref dispatcher.OrderRef, n dispatcher.Notification) ([]byte, error) {
+	part := sealedPart{URL: n.URL, Secret: n.SigningSecret.Reveal()}
+	for _, h := range n.Headers {
+		part.Headers = append(part.Headers, [2]string{h.Name, h.Value.Reveal()})
+	}
+	plain, err := marshal(part)
+	if err != nil {
+		return nil, err
+	}
+	rule, schema := n.Scope.JSON()
+	return marshal(notificationRecord{
+		AdapterID: n.AdapterID, Reference: n.Reference, Description: n.Description, Version: n.Version,
+		Method: n.Method, Scope: rule, Schema: schema, ExcludeActors: n.ExcludeActors, Format: n.Format,
+		Options: n.Options, Signing: n.Signing, Ordering: string(n.Ordering), Retry: n.Retry,
+		Timeout: int64(n.Timeout), ExpiresAfter: int64(n.ExpiresAfter), Created: n.Created.UnixMicro(),
+		Stopped: millis(n.Stopped), Invoke: n.SpelledInvoke, Sealed: s.sealer.Seal(plain, sealPlace(ref, n.ID)),
+	})
+}
+
+func (s *Store) decodeNotification(ref dispatcher.OrderRef, id, text string) (dispatcher.Notification, error) {
+	var n dispatcher.Notification
+	var r notificationRecord
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return n, fmt.Errorf("notification %s: %w", id, err)
+	}
+	plain, err := s.sealer.Open(r.Sealed, sealPlace(ref, id))
+	if err != nil {
+		return n, fmt.Errorf("notification %s: %w", id, err)
+	}
+	var part sealedPart
+	if err := json.Unmarshal(plain, &part); err != nil {
+		return n, fmt.Errorf("notification %s: %w", id, err)
+	}
+	rule, faults := scope.ParseScope(r.Scope, r.Schema)
+	if len(faults) > 0 {
+		return n, fmt.Errorf("notification %s: %w", id, faults)
+	}
+	n = dispatcher.Notification{
+		ID: id, AdapterID: r.AdapterID, Reference: r.Reference, Description: r.Description, Version: r.Version,
+		Method: r.Method, Scope: rule, ExcludeActors: r.ExcludeActors, Format: r.Format, Options: r.Options,
+		Signing: r.Signing, SigningSecret: dispatcher.Secret(part.Secret), Ordering: dispatcher.Ordering(r.Ordering),
+		Retry: r.Retry, Timeout: dispatcher.Duration(r.Timeout), ExpiresAfter: dispatcher.Duration(r.ExpiresAfter),
+		Created: time.UnixMicro(r.Created).UTC(), Stopped: fromMillis(r.Stopped), SpelledInvoke: r.Invoke, URL: part.URL,
+	}
+	for _, h := range part.Headers {
+		n.Headers = append(n.Headers, dispatcher.Header{Name: h[0], Value: dispatcher.Secret(h[1])})
+	}
+	return n, nil
+}
+
+func (s *Store) decodeNotifications(ref dispatcher.OrderRef, records map[string]string) ([]dispatcher.Notification, error) {
+	all := make([]dispatcher.Notification, 0, len(records))
+	for id, text := range records {
+		n, err := s.decodeNotification(ref, id, text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, n)
+	}
+	slices.SortFunc(all, func(a, b dispatcher.Notification) int {
+		if c := a.Created.Compare(b.Created); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return all, nil
+}
+
+// StopNotification marks a notification as stopped by its target (410): it fires no more until it is replaced.
+func (s *Store) StopNotification(ctx context.Context, ref dispatcher.OrderRef, id string) error {
+	for {
+		state, err := s.Load(ctx, ref)
+		if err != nil {
+			return err
+		}
+		n, ok := state.Notification(id)
+		if !ok || !n.Stopped.IsZero() {
+			return nil
+		}
+		n.Stopped = s.now()
+		_, err = s.Commit(ctx, Commit{State: state, Put: []dispatcher.Notification{n}})
+		if !isConflict(err) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/scope"
+)
+
+// State is an order with its notifications as they stood at one moment. Its token lets Commit refuse to overwrite what
+// somebody else wrote since.
+type State struct {
+	Order         dispatcher.Order
+	Notifications []dispatcher.Notification
+	token         string
+}
+
+// Known reports whether anything is known of the order: a document, or notifications registered ahead of it.
+func (s State) Known() bool { return s.token != "" }
+
+// Notification finds one by id.
+func (s State) Notification(id string) (dispatcher.Notification, bool) {
+	for _, n := range s.Notifications {
+		if n.ID == id {
+			return n, true
+		}
+	}
+	return dispatcher.Notification{}, false
+}
+
+// Order hash: v version, k token, d document, c channel, t created (ms), m modified (ms).
+var orderFields = []string{"k", "v", "d", "c", "t", "m"}
+
+// Load reads an order and its notifications in one round trip. An unknown order is a State that is not Known.
+func (s *Store) Load(ctx context.Context, ref dispatcher.OrderRef) (State, error) {
+	var order *redis.SliceCmd
+	var notifications *redis.MapStringStringCmd
+	// The token is read first: what is written between the two reads makes the token stale, never the notifications.
+	err := s.pipelined(ctx, "load order", func(p redis.Pipeliner) {
+		order = p.HMGet(ctx, orderKey(ref), orderFields...)
+		notifications = p.HGetAll(ctx, notificationsKey(ref))
+	})
+	if err != nil {
+		return State{}, err
+	}
+	state := State{Order: dispatcher.Order{Merchant: ref.Merchant, ID: ref.OrderID}}
+	field := func(i int) string { text, _ := order.Val()[i].(string); return text }
+	if state.token = field(0); state.token == "" {
+		return state, nil
+	}
+	o := &state.Order
+	o.Version, _ = strconv.ParseInt(field(1), 10, 64)
+	o.Channel = field(3)
+	o.Created, o.Modified = parseMillis(field(4)), parseMillis(field(5))
+	if o.Version > 0 {
+		document, faults := scope.Parse([]byte(field(2)), scope.DefaultLimits)
+		if len(faults) > 0 {
+			return State{}, fmt.Errorf("stored order %s: %w", ref.OrderID, faults)
+		}
+		o.Document = document
+	}
+	state.Notifications, err = s.decodeNotifications(ref, notifications.Val())
+	return state, err
+}
+
+// Commit is what shall become true at once.
+type Commit struct {
+	State      State                     // as loaded; refused with ErrConflict when it is no longer so
+	Channel    string                    // of an order not known before
+	Put        []dispatcher.Notification // to register or replace
+	Remove     []string                  // ids of notifications to remove
+	Change     *dispatcher.Change        // nil: the document stays
+	Deliveries []dispatcher.Delivery     // what the change owes
+}
+
+// Committed tells what can begin.
+type Committed struct {
+	Ready []dispatcher.Task // deliveries that may begin now; the others wait in their lanes
+}
+
+// waitingCheck is when the sweep looks at a delivery that waits in its lane. Nothing has to happen to it by itself.
+const waitingCheck = 10 * time.Minute
+
+// Commit writes everything or nothing. ErrConflict: somebody wrote first, load and plan again.
+func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
+	ref := c.State.Order.Ref()
+	now := s.now()
+	keys := []string{orderKey(ref), notificationsKey(ref), "", dueKey(ref.Shard()), historyKey(ref)}
+	keys[2] = keys[0] // no snapshot: the script does not touch it
+	args, err := s.commitArgs(c, now)
+	if err != nil {
+		return Committed{}, err
+	}
+	snapshot := []byte{}
+	if c.Change != nil && len(c.Deliveries) > 0 {
+		keys[2] = snapshotKey(ref.Shard(), c.Change.ID)
+		if snapshot, err = encodeSnapshot(c.snapshot()); err != nil {
+			return Committed{}, err
+		}
+	}
+	args = append(args, snapshot, millis(now), millis(now.Add(s.grace)), millis(now.Add(waitingCheck)))
+	for _, d := range c.Deliveries {
+		record, err := encodeDelivery(d, 1)
+		if err != nil {
+			return Committed{}, err
+		}
+		keys = append(keys, deliveryKey(ref.Shard(), d.ID), laneKey(ref, d.NotificationID))
+		args = append(args, d.ID, record, string(d.Ordering))
+	}
+	reply, err := commitScript.Run(ctx, s.rdb, keys, args...).StringSlice()
+	if err != nil {
+		return Committed{}, unavailable("commit", err)
+	}
+	if reply[0] != "ok" {
+		return Committed{}, fmt.Errorf("order %s: %w", ref.OrderID, dispatcher.ErrConflict)
+	}
+	var done Committed
+	for i, d := range c.Deliveries {
+		if reply[i+1] == "1" {
+			done.Ready = append(done.Ready, d.Task())
+		}
+	}
+	return done, nil
+}
+
+func (s *Store) commitArgs(c Commit, now time.Time) ([]any, error) {
+	ref := c.State.Order.Ref()
+	args := []any{c.State.token, dispatcher.NewID(now)}
+	switch {
+	case c.Change != nil:
+		o := c.Change.Order
+		args = append(args, 5, "v", o.Version, "d", o.Document.JSON(), "c", o.Channel,
+			"t", millis(o.Created), "m", millis(o.Modified))
+	case !c.State.Known():
+		args = append(args, 1, "c", c.Channel)
+	default:
+		args = append(args, 0)
+	}
+	args = append(args, len(c.Put))
+	for _, n := range c.Put {
+		record, err := s.encodeNotification(ref, n)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, n.ID, record)
+	}
+	args = append(args, len(c.Remove))
+	for _, id := range c.Remove {
+		args = append(args, id)
+	}
+	return args, nil
+}
+
+// snapshot holds the notifications as they are after the commit.
+func (c Commit) snapshot() dispatcher.Snapshot {
+	snap := dispatcher.Snapshot{Order: c.Change.Order}
+	for _, n := range MergeNotifications(c.State.Notifications, c.Put) {
+		snap.Notifications = append(snap.Notifications, n.Public())
+	}
+	return snap
+}
+
+// MergeNotifications returns the registered notifications with those of put in their places or appended.
+func MergeNotifications(registered, put []dispatcher.Notification) []dispatcher.Notification {
+	merged := append([]dispatcher.Notification(nil), registered...)
+next:
+	for _, n := range put {
+		for i := range merged {
+			if merged[i].ID == n.ID {
+				merged[i] = n
+				continue next
+			}
+		}
+		merged = append(merged, n)
+	}
+	return merged
+}
+
+func parseMillis(text string) time.Time {
+	ms, _ := strconv.ParseInt(text, 10, 64)
+	return fromMillis(ms)
+}
+
+func isConflict(err error) bool { return errors.Is(err, dispatcher.ErrConflict) }

@@ -1,0 +1,290 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+)
+
+// Query selects Events of one merchant. Empty fields select all.
+type Query struct {
+	Merchant       string
+	OrderID        string
+	Scope          string
+	NotificationID string
+	DeliveryID     string
+	AdapterID      string
+	Reference      string
+	Channel        string
+	Target         string // scheme://host:port
+	Outcome        dispatcher.Outcome
+	Reason         dispatcher.Reason
+	StatusCode     string    // "503", or a class as "5xx"
+	From, To       time.Time // From <= timestamp < To
+
+	Limit  int                 // Events to return, at least 1
+	Before *dispatcher.EventID // only Events older than this one (the page before ended there)
+}
+
+// Page is a page of Events, newest first.
+type Page struct {
+	Entries []Entry
+	More    bool // older ones exist; go on from the last entry
+}
+
+const (
+	scanPage  = 100    // index members fetched from a shard at once when entries have to be looked at
+	countScan = 20_000 // Events that counting may look at
+)
+
+// Events answers a query: from the most selective index, looking at entries only where no index answers whole.
+func (s *Store) Events(ctx context.Context, q Query) (Page, error) {
+	var page Page
+	err := s.walk(ctx, q, func(e Entry) bool {
+		if len(page.Entries) == q.Limit {
+			page.More = true
+			return false
+		}
+		page.Entries = append(page.Entries, e)
+		return true
+	})
+	return page, err
+}
+
+// CountEvents answers a query by offset and with the total. A single indexed filter is counted from its index; others
+// by looking, up to countScan Events, beyond which it is ErrTooMany.
+func (s *Store) CountEvents(ctx context.Context, q Query, offset int) ([]Entry, int64, error) {
+	var entries []Entry
+	var seen int64
+	plan := s.planQuery(q)
+	err := s.walk(ctx, q, func(e Entry) bool {
+		seen++
+		if seen > int64(offset) && len(entries) < q.Limit {
+			entries = append(entries, e)
+		}
+		if seen > countScan {
+			return false
+		}
+		return !plan.exact || seen < int64(offset+q.Limit)
+	})
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case plan.exact:
+		total, err := s.cardinality(ctx, plan)
+		return entries, max(total, seen), err
+	case seen > countScan:
+		return nil, 0, ErrTooMany
+	}
+	return entries, seen, nil
+}
+
+// queryPlan is how a query is answered.
+type queryPlan struct {
+	merchant, kind, value string
+	shards                []int
+	exact                 bool // every member of the index answers the query
+}
+
+func (s *Store) planQuery(q Query) queryPlan {
+	plan := queryPlan{merchant: q.Merchant, kind: indexAll}
+	filters := 0
+	choose := func(kind, value string) {
+		if value == "" {
+			return
+		}
+		if filters++; filters == 1 {
+			plan.kind, plan.value = kind, value
+		}
+	}
+	choose(indexOrder, q.OrderID) // from the most selective to the least
+	choose(indexNotification, q.NotificationID)
+	choose(indexReference, q.Reference)
+	choose(indexAdapter, q.AdapterID)
+	choose(indexScope, q.Scope)
+	choose(indexChannel, q.Channel)
+	if q.Outcome == dispatcher.Failed || q.Reason != "" {
+		if filters == 0 || plan.kind == indexChannel || plan.kind == indexScope || plan.kind == indexAdapter {
+			plan.kind, plan.value = indexFailed, ""
+		}
+		filters++
+	}
+	others := q.DeliveryID != "" || q.Reason != "" || q.StatusCode != "" || q.Target != "" ||
+		q.Outcome == dispatcher.Delivered || !q.From.IsZero() || !q.To.IsZero()
+	plan.exact = filters <= 1 && !others
+	switch {
+	case q.OrderID != "":
+		plan.shards = []int{dispatcher.OrderRef{Merchant: q.Merchant, OrderID: q.OrderID}.Shard()}
+	default:
+		for shard := range dispatcher.Shards {
+			plan.shards = append(plan.shards, shard)
+		}
+	}
+	return plan
+}
+
+// walk calls fn with every Event of the query, newest first, until it returns false.
+func (s *Store) walk(ctx context.Context, q Query, fn func(Entry) bool) error {
+	if q.DeliveryID != "" {
+		return s.walkDelivery(ctx, q, fn)
+	}
+	plan := s.planQuery(q)
+	cursors := map[int]string{} // shard -> where its next page begins
+	for _, shard := range plan.shards {
+		cursors[shard] = lexBefore(q)
+	}
+	size := int64(scanPage)
+	if plan.exact {
+		size = int64(min(q.Limit+1, scanPage))
+	}
+	for len(cursors) > 0 {
+		members, err := s.nextMembers(ctx, plan, q, cursors, size)
+		if err != nil {
+			return err
+		}
+		entries, err := s.readEntries(ctx, members)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if q.matches(e.Entry) && !fn(e.Entry) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// nextMembers fetches a page from every shard that has more and returns the members that are certainly the newest of
+// all shards, moving the cursors behind them; exhausted shards leave cursors. One pipelined round trip.
+func (s *Store) nextMembers(ctx context.Context, plan queryPlan, q Query, cursors map[int]string, size int64) ([]string, error) {
+	cmds := map[int]*redis.StringSliceCmd{}
+	err := s.pipelined(ctx, "read index", func(p redis.Pipeliner) {
+		for shard, from := range cursors {
+			cmds[shard] = p.ZRangeArgs(ctx, redis.ZRangeArgs{
+				Key: indexKey(shard, plan.merchant, plan.kind, plan.value), ByLex: true, Rev: true,
+				Start: from, Stop: lexSince(q, s.now().Add(-s.retention)), Count: size,
+			})
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	var members []string
+	horizon := "" // what is older than this may still have newer siblings in a shard that has more
+	for shard, cmd := range cmds {
+		got := cmd.Val()
+		members = append(members, got...)
+		if int64(len(got)) < size {
+			delete(cursors, shard)
+			continue
+		}
+		horizon = max(horizon, got[len(got)-1])
+	}
+	slices.SortFunc(members, func(a, b string) int { return strings.Compare(b, a) })
+	sure := members
+	for i, m := range members {
+		if m < horizon {
+			sure = members[:i]
+			break
+		}
+	}
+	for shard, cmd := range cmds {
+		got := cmd.Val()
+		kept := 0
+		for kept < len(got) && got[kept] >= horizon {
+			kept++
+		}
+		if kept < len(got) { // not all of this page was used: the shard goes on behind what was
+			cursors[shard] = "(" + sure[len(sure)-1]
+		} else if _, more := cursors[shard]; more {
+			cursors[shard] = "(" + got[len(got)-1]
+		}
+	}
+	return sure, nil
+}
+
+func (s *Store) walkDelivery(ctx context.Context, q Query, fn func(Entry) bool) error {
+	held, attempts, err := s.Delivery(ctx, q.Merchant, q.DeliveryID)
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	slices.Reverse(attempts)
+	for _, a := range attempts {
+		e := Entry{held.Delivery, a}
+		if q.Before != nil && compareEvents(a.ID, *q.Before) >= 0 {
+			continue
+		}
+		if q.matches(e) && !fn(e) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (s *Store) cardinality(ctx context.Context, plan queryPlan) (int64, error) {
+	var cmds []*redis.IntCmd
+	err := s.pipelined(ctx, "count index", func(p redis.Pipeliner) {
+		for _, shard := range plan.shards {
+			cmds = append(cmds, p.ZCard(ctx, indexKey(shard, plan.merchant, plan.kind, plan.value)))
+		}
+	})
+	var total int64
+	for _, cmd := range cmds {
+		total += cmd.Val()
+	}
+	return total, err
+}
+
+// lexBefore is the upper end of a BYLEX range for the query.
+func lexBefore(q Query) string {
+	upper := "+"
+	if !q.To.IsZero() {
+		upper = "(" + timePrefix(q.To)
+	}
+	if q.Before != nil {
+		before := "(" + string(q.Before[:])
+		if upper == "+" || before < upper {
+			upper = before
+		}
+	}
+	return upper
+}
+
+// lexSince is the lower end: what is older than the retention is no longer told, trimmed or not.
+func lexSince(q Query, oldest time.Time) string {
+	return "[" + timePrefix(later(oldest, q.From))
+}
+
+// timePrefix is the first six bytes of every Event id made at that millisecond.
+func timePrefix(t time.Time) string {
+	id := dispatcher.NewEventID(t, 0)
+	return string(id[:6])
+}
+
+func (q Query) matches(e Entry) bool {
+	d, a := e.Delivery, e.Attempt
+	eq := func(want, have string) bool { return want == "" || want == have }
+	return eq(q.OrderID, d.OrderID) && eq(q.NotificationID, d.NotificationID) && eq(q.DeliveryID, d.ID) &&
+		eq(q.AdapterID, d.AdapterID) && eq(q.Reference, d.Reference) && eq(q.Channel, d.Channel) &&
+		(q.Scope == "" || slices.Contains(d.Scope, q.Scope)) &&
+		eq(string(q.Outcome), string(a.Outcome)) && eq(string(q.Reason), string(a.Reason)) &&
+		eq(q.Target, targetOf(a.URL)) && statusMatches(q.StatusCode, a.StatusCode) &&
+		(q.From.IsZero() || !a.ID.Time().Before(q.From)) && (q.To.IsZero() || a.ID.Time().Before(q.To))
+}
+
+func statusMatches(want string, code int) bool {
+	if class, ok := strings.CutSuffix(want, "xx"); ok {
+		return code/100 > 0 && strconv.Itoa(code/100) == class
+	}
+	return want == "" || want == strconv.Itoa(code)
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+)
+
+//go:embed lua/*.lua
+var luaFiles embed.FS
+
+var (
+	commitScript = script("commit")
+	claimScript  = script("claim")
+	recordScript = script("record")
+	reopenScript = script("reopen")
+	eraseScript  = script("erase")
+)
+
+func script(name string) *redis.Script {
+	text, err := luaFiles.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic(err) // embedded above
+	}
+	return redis.NewScript(string(text))
+}
+
+// DefaultRetention is how long Events and payloads are kept after a delivery has settled.
+const DefaultRetention = 7 * 24 * time.Hour
+
+// Config of a Store. Redis and Sealer are needed; the rest has defaults.
+type Config struct {
+	Redis     redis.UniversalClient
+	Sealer    *Sealer
+	Retention time.Duration // default DefaultRetention
+	// Grace is how long after it became due an enqueued delivery is left to Asynq before the sweep looks after it.
+	Grace time.Duration    // default 5 s
+	Now   func() time.Time // default time.Now
+}
+
+// Store keeps everything in Redis. It is safe for concurrent use.
+type Store struct {
+	rdb       redis.UniversalClient
+	sealer    *Sealer
+	retention time.Duration
+	grace     time.Duration
+	now       func() time.Time
+}
+
+// New returns a Store over the client, which should have ContextTimeoutEnabled set.
+func New(cfg Config) *Store {
+	s := &Store{rdb: cfg.Redis, sealer: cfg.Sealer, retention: cfg.Retention, grace: cfg.Grace, now: cfg.Now}
+	if s.retention <= 0 {
+		s.retention = DefaultRetention
+	}
+	if s.grace <= 0 {
+		s.grace = 5 * time.Second
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s
+}
+
+// Ping asks whether Redis answers.
+func (s *Store) Ping(ctx context.Context) error {
+	return unavailable("ping", s.rdb.Ping(ctx).Err())
+}
+
+// unavailable wraps a Redis error as "could not look". redis.Nil is no error of that kind: callers handle it first.
+func unavailable(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: %w", doing, dispatcher.ErrUnavailable, err)
+}
+
+// pipelined runs commands in one round trip. Missing keys are not errors: each command's own result says so.
+func (s *Store) pipelined(ctx context.Context, doing string, fn func(redis.Pipeliner)) error {
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { fn(p); return nil })
+	if errors.Is(err, redis.Nil) {
+		err = nil
+	}
+	return unavailable(doing, err)
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+var noTime time.Time
+
+func isNotFound(err error) bool { return errors.Is(err, dispatcher.ErrNotFound) }

@@ -1,0 +1,28 @@
+package store
+
+import (
+	"context"
+	"strings"
+)
+
+// Warnings tells what in the configuration of Redis puts promises at risk: no persistence, or keys that may be evicted.
+func (s *Store) Warnings(ctx context.Context) ([]string, error) {
+	info, err := s.rdb.Info(ctx, "persistence", "memory").Result()
+	if err != nil {
+		return nil, unavailable("read info", err)
+	}
+	facts := map[string]string{}
+	for line := range strings.Lines(info) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			facts[name] = value
+		}
+	}
+	var warnings []string
+	if facts["aof_enabled"] != "1" {
+		warnings = append(warnings, "Redis has no append-only file (appendonly no): accepted changes are lost when it stops")
+	}
+	if policy, known := facts["maxmemory_policy"]; known && policy != "noeviction" {
+		warnings = append(warnings, "Redis may evict keys (maxmemory-policy "+policy+"): set it to noeviction")
+	}
+	return warnings, nil
+}
