@@ -90,6 +90,9 @@ func (f serveFlags) check(tokens []fileToken) (settings, error) {
 		s.redis = &target
 	}
 	for _, text := range f.AllowTarget {
+		if text == "" { // an environment variable that is set to nothing
+			continue
+		}
 		prefix, err := parsePrefix(text)
 		if err != nil {
 			bad("allow-target", "%q is no address range such as 10.0.0.0/8", text)

@@ -1,0 +1,299 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/dispatcher/queue"
+)
+
+func TestCrashBetweenCommitAndEnqueue(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 1)
+		r := newReceiver(t, nil)
+		h.register(r.URL, nil)
+		id := h.commitOnly("completed")[0].ID
+		if n := h.sweep(); n != 0 {
+			t.Fatalf("swept %d before anything was overdue", n)
+		}
+		h.clock.advance(6 * time.Second)
+		if n := h.sweep(); n != 1 {
+			t.Fatalf("swept %d, want 1", n)
+		}
+		h.await(id, dispatcher.StatusDelivered)
+		if len(r.seen()) != 1 {
+			t.Errorf("%d requests", len(r.seen()))
+		}
+	})
+}
+
+func TestWorkerKilledInFlight(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0)
+		r := newReceiver(t, nil)
+		h.register(r.URL, nil)
+		d := h.change("completed")[0]
+		// The killed worker: it has claimed, perhaps sent, and recorded nothing.
+		if c, err := h.store.Claim(t.Context(), d.Task(), queue.Lease); err != nil || c.State != "ok" {
+			t.Fatal(c.State, err)
+		}
+		h.clock.advance(queue.Lease - time.Second)
+		if n := h.sweep(); n != 0 {
+			t.Fatal("swept although the lease holds")
+		}
+		h.clock.advance(2 * time.Second)
+		if n := h.sweep(); n != 1 {
+			t.Fatalf("swept %d, want 1", n)
+		}
+		h.worker(t)
+		held, attempts := h.await(d.ID, dispatcher.StatusDelivered)
+		if len(attempts) != 2 || attempts[0].Reason != dispatcher.ReasonInterrupted || attempts[0].Sent != dispatcher.SentUnknown {
+			t.Errorf("events %+v", attempts)
+		}
+		if held.Attempts != 2 || held.Counted != 1 {
+			t.Errorf("%d attempts, %d counted: a fault of ours must not burn the receiver's", held.Attempts, held.Counted)
+		}
+		if got := r.seen(); len(got) != 1 || got[0].header.Get("Webhook-Id") != d.ID || got[0].header.Get("X-Tidings-Attempt") != "2" {
+			t.Errorf("received %+v", got)
+		}
+	})
+}
+
+func TestAsynqKeyspaceLost(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0)
+		r := newReceiver(t, nil)
+		h.register(r.URL, nil)
+		d := h.change("completed")[0]
+		keys, err := rdb.Keys(t.Context(), "asynq:*").Result()
+		if err != nil || len(keys) == 0 {
+			t.Fatal(keys, err)
+		}
+		if err := rdb.Del(t.Context(), keys...).Err(); err != nil {
+			t.Fatal(err)
+		}
+		h.clock.advance(6 * time.Second)
+		if n := h.sweep(); n != 1 {
+			t.Fatalf("swept %d, want 1", n)
+		}
+		h.worker(t)
+		h.await(d.ID, dispatcher.StatusDelivered)
+	})
+}
+
+func TestSweepLeavesWhatIsQueued(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0) // nobody works: a backlog
+		h.register("http://127.0.0.1:1/", nil)
+		d := h.change("completed")[0]
+		h.clock.advance(6 * time.Second)
+		if n := h.sweep(); n != 0 {
+			t.Fatal("enqueued again what waits in the queue")
+		}
+		if _, overdue, err := h.store.Backlog(t.Context()); err != nil || overdue != 0 {
+			t.Fatalf("%d still overdue (%v): every sweep would look at it again", overdue, err)
+		}
+		held, err := h.store.Read(t.Context(), d.ID)
+		if err != nil || held[0].Generation != 1 {
+			t.Errorf("generation %d, %v", held[0].Generation, err)
+		}
+	})
+}
+
+func TestStaleGenerationDropsItself(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0)
+		r := newReceiver(t, nil)
+		h.register(r.URL, nil)
+		d := h.commitOnly("completed")[0]
+		h.clock.advance(6 * time.Second)
+		h.sweep()                                 // enqueues generation 2
+		h.producer.Enqueue(t.Context(), d.Task()) // the first enqueue, late
+		h.worker(t)
+		h.await(d.ID, dispatcher.StatusDelivered)
+		h.until(func() bool {
+			info, err := asynq.NewInspectorFromRedisClient(rdb).GetQueueInfo(queue.Name)
+			return err == nil && info.Size == 0
+		}, func() string { return "tasks are left" })
+		if len(r.seen()) != 1 {
+			t.Errorf("%d requests, want 1", len(r.seen()))
+		}
+	})
+}
+
+func TestTwoSweepsSendOnce(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 1)
+		r := newReceiver(t, nil)
+		h.register(r.URL, nil)
+		d := h.commitOnly("completed")[0]
+		h.clock.advance(6 * time.Second)
+		done := make(chan error, 4)
+		for range cap(done) {
+			go func() { _, err := h.sweeper.Sweep(context.WithoutCancel(t.Context())); done <- err }()
+		}
+		for range cap(done) {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		h.await(d.ID, dispatcher.StatusDelivered)
+		if len(r.seen()) != 1 {
+			t.Errorf("%d requests, want 1", len(r.seen()))
+		}
+	})
+}
+
+// recordFails is a Redis that is away whenever an attempt is to be recorded.
+type recordFails struct {
+	left atomic.Int32 // records that still fail
+}
+
+func (f *recordFails) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (f *recordFails) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+func (f *recordFails) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		// The record script is the one that is given indexes.
+		if cmd.Name() == "evalsha" && slices.ContainsFunc(cmd.Args(), func(a any) bool {
+			s, ok := a.(string)
+			return ok && strings.Contains(s, "}:x:")
+		}) && f.left.Add(-1) >= 0 {
+			cmd.SetErr(errors.New("redis is away"))
+			return cmd.Err()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func TestSentButNotRecordedIsNotSentAgain(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		away := &recordFails{}
+		away.left.Store(4)
+		rdb.AddHook(away)
+		h := newHouse(t, rdb, 1)
+		r := newReceiver(t, nil)
+		h.register(r.URL, nil)
+		d := h.change("completed")[0]
+		_, attempts := h.await(d.ID, dispatcher.StatusDelivered)
+		if away.left.Load() >= 0 {
+			t.Fatal("no record failed: nothing was tested")
+		}
+		if len(r.seen()) != 1 || len(attempts) != 1 {
+			t.Errorf("%d requests, %d events; want 1 of each", len(r.seen()), len(attempts))
+		}
+	})
+}
+
+func TestManualRetryTakesThePlaceOfTheAutomatic(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 1)
+		r := newReceiver(t, failFirst(1))
+		h.register(r.URL, func(n *dispatcher.Notification) {
+			n.Retry = dispatcher.Retry{MaxAttempts: 3, Schedule: []dispatcher.Duration{dispatcher.Duration(time.Hour)}}
+		})
+		id := h.change("completed")[0].ID
+		_, attempts := h.await(id, dispatcher.StatusRetrying)
+		done, err := h.producer.Retry(t.Context(), "acme", attempts[0].ID.String(), false)
+		if err != nil || done.DeliveryID != id || done.Attempt != 2 {
+			t.Fatal(done, err)
+		}
+		_, attempts = h.await(id, dispatcher.StatusDelivered)
+		if len(attempts) != 2 || attempts[1].Trigger != dispatcher.TriggerManual {
+			t.Errorf("events %+v", attempts)
+		}
+		info, err := asynq.NewInspectorFromRedisClient(rdb).GetQueueInfo(queue.Name)
+		if err != nil || info.Retry != 0 {
+			t.Errorf("%d automatic retries are left beside it (%v)", info.Retry, err)
+		}
+		got := r.seen()
+		if len(got) != 2 || got[0].body != got[1].body || got[1].header.Get("Webhook-Id") != id {
+			t.Errorf("received %d", len(got))
+		}
+	})
+}
+
+func TestManualRetryOfSettled(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 1)
+		var broken atomic.Bool
+		broken.Store(true)
+		r := newReceiver(t, func(_ int, w http.ResponseWriter, _ post) {
+			if broken.Load() {
+				w.WriteHeader(http.StatusBadRequest)
+			}
+		})
+		h.register(r.URL, func(n *dispatcher.Notification) { n.Retry = dispatcher.Retry{MaxAttempts: 1} })
+		id := h.change("completed")[0].ID
+		_, attempts := h.await(id, dispatcher.StatusFailed)
+		event := attempts[0].ID.String()
+
+		if _, err := h.producer.Retry(t.Context(), "other", event, false); !errors.Is(err, dispatcher.ErrNotFound) {
+			t.Errorf("another merchant's event: %v", err)
+		}
+		retry := func(force bool, want int) {
+			t.Helper()
+			if _, err := h.producer.Retry(t.Context(), "acme", event, force); err != nil {
+				t.Fatal(err)
+			}
+			h.until(func() bool { _, all := h.await(id, statusNow(h, id)); return len(all) == want },
+				func() string { return "the retry is not recorded" })
+		}
+		retry(false, 2) // still broken: one attempt, not a ladder
+		h.await(id, dispatcher.StatusFailed)
+		broken.Store(false)
+		retry(false, 3)
+		h.await(id, dispatcher.StatusDelivered)
+		if _, err := h.producer.Retry(t.Context(), "acme", event, false); !errors.Is(err, dispatcher.ErrDelivered) {
+			t.Errorf("retry of a delivered one without force: %v", err)
+		}
+		broken.Store(true)
+		retry(true, 4) // a forced one that fails does not undo the delivery
+		h.await(id, dispatcher.StatusDelivered)
+	})
+}
+
+func statusNow(h *house, id string) dispatcher.Status {
+	h.t.Helper()
+	held, _, err := h.store.Delivery(h.t.Context(), "acme", id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return held.Status
+}
+
+func TestDeletedOrderIsErased(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 1)
+		r := newReceiver(t, func(_ int, w http.ResponseWriter, _ post) {
+			w.WriteHeader(503)
+			_, _ = w.Write([]byte("body of the answer"))
+		})
+		h.register(r.URL, func(n *dispatcher.Notification) {
+			n.Retry = dispatcher.Retry{Schedule: []dispatcher.Duration{dispatcher.Duration(time.Hour)}, MaxAttempts: 2}
+		})
+		id := h.change("completed")[0].ID
+		_, attempts := h.await(id, dispatcher.StatusRetrying)
+		if err := h.producer.DeleteOrder(t.Context(), h.ref, anyOrder); err != nil {
+			t.Fatal(err)
+		}
+		held, after := h.await(id, dispatcher.StatusCancelled)
+		if len(after) != 2 || len(after[0].Body) != 0 || len(held.Evidence) != 0 {
+			t.Errorf("kept %+v, evidence %v", after, held.Evidence)
+		}
+		if _, err := h.producer.Retry(t.Context(), "acme", attempts[0].ID.String(), true); !errors.Is(err, dispatcher.ErrPayloadGone) {
+			t.Errorf("retry after deletion: %v", err)
+		}
+	})
+}

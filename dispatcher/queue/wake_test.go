@@ -1,0 +1,78 @@
+package queue_test
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/dispatcher/queue"
+	"github.com/tidings/tidings/store/storetest"
+)
+
+// counting counts commands by name.
+type counting struct{ scripts atomic.Int64 }
+
+func (c *counting) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (c *counting) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+func (c *counting) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "evalsha" {
+			c.scripts.Add(1)
+		}
+		return next(ctx, cmd)
+	}
+}
+
+// The Bell recognises Asynq's dequeue by its keys. Should Asynq change them, an idle server would poll every
+// millisecond: this test would see hundreds of scripts.
+func TestIdleServerHardlyPolls(t *testing.T) {
+	t.Parallel()
+	rdb := storetest.Mini(t)
+	options := *rdb.Options()
+	client := redis.NewClient(&options)
+	defer client.Close()
+	count := &counting{}
+	bell := queue.NewBell()
+	client.AddHook(bell)
+	client.AddHook(count)
+	server := asynq.NewServerFromRedisClient(client, asynq.Config{
+		Concurrency: 1, Queues: map[string]int{queue.Name: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel,
+	})
+	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return nil })); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(2 * time.Second) // an idle time is what is measured
+	if n := count.scripts.Load(); n > 60 {
+		t.Errorf("%d scripts in 2 s of idleness: the dequeue is not recognised", n)
+	}
+	bell.Stop()
+	server.Shutdown()
+}
+
+func TestIdleWorkerPicksUpAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 1)
+		r := newReceiver(t, nil)
+		h.register(r.URL, func(n *dispatcher.Notification) { n.Ordering = dispatcher.OrderingNone })
+		var took []time.Duration
+		for i := range 15 {
+			began := time.Now()
+			h.change("s" + string(rune('a'+i)))
+			h.until(func() bool { return len(r.seen()) == i+1 }, func() string { return "nothing came" })
+			took = append(took, r.seen()[i].at.Sub(began))
+		}
+		slices.Sort(took)
+		// Without the ring, half of the deliveries would wait for more than 125 ms.
+		if median := took[len(took)/2]; median > 100*time.Millisecond {
+			t.Errorf("median from change to arrival %v; all: %v", median, took)
+		}
+	})
+}
