@@ -14,11 +14,12 @@ import (
 // Health says whether this process can do its work.
 type Health struct {
 	store    *store.Store
+	known    []string
 	stopping atomic.Bool
 }
 
-// NewHealth watches a store.
-func NewHealth(st *store.Store) *Health { return &Health{store: st} }
+// NewHealth watches a store. Warnings that are known need not be looked up in it.
+func NewHealth(st *store.Store, known ...string) *Health { return &Health{store: st, known: known} }
 
 // Stopping makes the process not ready, so that balancers send nothing more to it.
 func (h *Health) Stopping() { h.stopping.Store(true) }
@@ -43,6 +44,9 @@ func (h *Health) Check(ctx context.Context) (healthAnswer, bool) {
 
 // Warnings tells what works and yet puts promises at risk.
 func (h *Health) Warnings(ctx context.Context) []string {
+	if len(h.known) > 0 {
+		return h.known
+	}
 	warnings, err := h.store.Warnings(ctx)
 	if err != nil {
 		return []string{"the store's persistence and eviction could not be looked up"}

@@ -141,6 +141,9 @@ func (t URLTemplate) Resolve(order, configuration scope.Value) (string, error) {
 		}
 		switch p.mode {
 		case modeBase:
+			if !isBase(value) {
+				return "", fmt.Errorf("placeholder {%s} is no base address such as https://erp.example.com", strings.Join(p.path, "."))
+			}
 			b.WriteString(strings.TrimSuffix(value, "/"))
 		case modePath:
 			b.WriteString(escapeSegment(value))
@@ -149,6 +152,13 @@ func (t URLTemplate) Resolve(order, configuration scope.Value) (string, error) {
 		}
 	}
 	return b.String(), nil
+}
+
+// isBase reports whether a value has all that stands before the path: with a host missing, or a query begun, what the
+// template adds would not stand where it was escaped for.
+func isBase(value string) bool {
+	u, err := url.Parse(value)
+	return err == nil && u.Scheme != "" && u.Host != "" && !strings.ContainsAny(value, "?#")
 }
 
 // escapeSegment escapes a value for one path segment; "." and ".." would climb, so their dots are escaped too.

@@ -30,10 +30,10 @@ func JudgeAnswer(status int, header http.Header, now time.Time) Verdict {
 	switch {
 	case status >= 200 && status <= 299:
 		return Verdict{Outcome: Delivered}
-	case strings.EqualFold(strings.TrimSpace(header.Get("Webhook-Delivery")), "abort"):
-		return Verdict{Outcome: Failed, Reason: ReasonAborted, Ladder: LadderNone}
 	case status == http.StatusGone:
 		return Verdict{Outcome: Failed, Reason: ReasonGone, Ladder: LadderNone, StopNotification: true}
+	case strings.EqualFold(strings.TrimSpace(header.Get("Webhook-Delivery")), "abort"):
+		return Verdict{Outcome: Failed, Reason: ReasonAborted, Ladder: LadderNone}
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
 		v.Reason, v.Ladder = ReasonStatus4xx, LadderFull
 	case status >= 500 && status <= 599:

@@ -97,9 +97,9 @@ func (f configFile) value(flag string) string {
 }
 
 // fileResolver lets flags that are neither on the command line nor in the environment come from the file.
-func fileResolver(path *string) kong.ResolverFunc {
+func fileResolver() kong.ResolverFunc {
 	var file *configFile
-	return func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	return func(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		if flag.Name == "config" {
 			return nil, nil
 		}
@@ -109,7 +109,7 @@ func fileResolver(path *string) kong.ResolverFunc {
 			}
 		}
 		if file == nil {
-			read, err := readConfigFile(*path)
+			read, err := readConfigFile(configPath(ctx))
 			if err != nil {
 				return nil, usageError{err}
 			}
@@ -120,4 +120,16 @@ func fileResolver(path *string) kong.ResolverFunc {
 		}
 		return nil, nil
 	}
+}
+
+// configPath is --config as given on the command line or in the environment; it is asked for before kong has put the
+// flags into their places.
+func configPath(ctx *kong.Context) string {
+	for _, flag := range ctx.Model.Flags {
+		if flag.Name == "config" {
+			path, _ := ctx.FlagValue(flag).(string)
+			return path
+		}
+	}
+	return ""
 }

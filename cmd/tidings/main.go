@@ -37,9 +37,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var cli commands
 	left := -1 // kong asks to leave after --help and --version
-	parser, err := kong.New(&cli, kong.Name("tidings"), kong.Description("Outbound notification dispatcher for orders."),
-		kong.DefaultEnvars("TIDINGS"), kong.Vars{"version": "tidings " + version}, kong.Writers(stdout, stderr),
-		kong.Resolvers(fileResolver(&cli.Config)), kong.Exit(func(code int) { left = code }), kong.UsageOnError())
+	parser, err := newParser(&cli, stdout, stderr, func(code int) { left = code })
 	if err != nil {
 		fmt.Fprintln(stderr, "tidings:", err)
 		return 2
@@ -63,6 +61,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+func newParser(cli *commands, stdout, stderr io.Writer, leave func(code int)) (*kong.Kong, error) {
+	return kong.New(cli, kong.Name("tidings"), kong.Description("Outbound notification dispatcher for orders."),
+		kong.DefaultEnvars("TIDINGS"), kong.Vars{"version": "tidings " + version}, kong.Writers(stdout, stderr),
+		kong.Resolvers(fileResolver()), kong.Exit(leave), kong.UsageOnError())
 }
 
 // output is where a command writes: results to Out, everything else to Err.

@@ -118,7 +118,11 @@ func newService(ctx context.Context, set settings, log *slog.Logger) (s *service
 	if set.worker {
 		s.openWorker(st, out, metrics)
 	}
-	s.health = api.NewHealth(st)
+	var known []string
+	if own := s.redis.embedded; own != nil && !own.Durable() {
+		known = append(known, own.Describe())
+	}
+	s.health = api.NewHealth(st, known...)
 	s.openAPI(st, out, registry)
 	return s, nil
 }

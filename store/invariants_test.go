@@ -1,0 +1,252 @@
+package store_test
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+)
+
+// raw is a delivery as it lies in Redis, read here without the store's own code.
+type raw struct {
+	id       string
+	shard    string // "s12"
+	status   byte
+	expires  bool
+	events   map[string]bool // event id (16 bytes) -> failed
+	Merchant string          `json:"m"`
+	Channel  string          `json:"c"`
+	Order    string          `json:"o"`
+	Version  int64           `json:"v"`
+	Change   string          `json:"h"`
+	Notified string          `json:"n"`
+	Adapter  string          `json:"a"`
+	Ref      string          `json:"r"`
+	Scope    []string        `json:"k"`
+	Ordering string          `json:"l"`
+	Lone     bool            `json:"y"`
+	Settled  int64           `json:"z"`
+}
+
+func (r raw) open() bool   { return strings.ContainsRune("prk", rune(r.status)) }
+func (r raw) inLane() bool { return r.Ordering != "none" && !r.Lone }
+func (r raw) key(rest string) string {
+	return "td{" + r.shard + "}:" + rest
+}
+
+var unzstd, _ = zstd.NewReader(nil)
+
+// unpacked is a packed value as text: one that is not packed is given as it is.
+func unpacked(value string) string {
+	switch {
+	case strings.HasPrefix(value, "p"):
+		return value[1:]
+	case strings.HasPrefix(value, "z"):
+		if plain, err := unzstd.DecodeAll([]byte(value[1:]), nil); err == nil {
+			return string(plain)
+		}
+	}
+	return value
+}
+
+func readRaw(t tb, key string, c content) raw {
+	t.Helper()
+	r := raw{expires: c.expires, events: map[string]bool{}, shard: hashTag(key)}
+	_, r.id, _ = strings.Cut(key, "}:d:")
+	record := c.hash["r"]
+	if len(record) < 26 {
+		t.Fatalf("%s: record %q", key, record)
+	}
+	r.status = record[12]
+	if err := json.Unmarshal([]byte(record[26:]), &r); err != nil {
+		t.Fatalf("%s: %v", key, err)
+	}
+	for field, value := range c.hash {
+		if field == "r" {
+			continue
+		}
+		var a struct {
+			Reason string `json:"w"`
+		}
+		if err := json.Unmarshal([]byte(unpacked(value)), &a); err != nil || len(field) != 17 {
+			t.Fatalf("%s field %q: %v", key, field, err)
+		}
+		r.events[field[1:]] = a.Reason != ""
+	}
+	return r
+}
+
+// invariants holds the whole keyspace to what must be true of it between any two steps.
+func invariants(t tb, rdb *redis.Client) {
+	t.Helper()
+	all := dump(t, rdb)
+	var deliveries []raw
+	for key, c := range all {
+		if strings.Contains(key, "}:d:") {
+			deliveries = append(deliveries, readRaw(t, key, c))
+		}
+	}
+	slices.SortFunc(deliveries, func(a, b raw) int { return int(a.Version - b.Version) })
+	want := expectation{
+		due: map[string][]string{}, lanes: map[string][]string{}, counts: map[string]int{}, indexes: map[string][]string{},
+	}
+	for _, d := range deliveries {
+		shard := dispatcher.OrderRef{Merchant: d.Merchant, OrderID: d.Order}.Shard()
+		if named := "s" + strconv.Itoa(shard); d.shard != named || !strings.HasPrefix(d.id, fmt.Sprintf("%02x", shard)) {
+			t.Errorf("delivery %s of order %s lies in %s, belongs in %s", d.id, d.Order, d.shard, named)
+		}
+		if d.open() == d.expires || d.open() == (d.Settled != 0) {
+			t.Errorf("delivery %s: status %c, expires=%v, settled at %d", d.id, d.status, d.expires, d.Settled)
+		}
+		want.add(t, d)
+	}
+	erasing := want.checkHistories(t, all, deliveries)
+	want.check(t, all)
+	for _, d := range deliveries {
+		if _, there := all[d.key("c:"+d.Change)]; d.open() && !there && !erasing[d.id] {
+			t.Errorf("open delivery %s of order %s has no snapshot", d.id, d.Order)
+		}
+	}
+}
+
+// expectation is what the deliveries say must be in the other keys.
+type expectation struct {
+	due, lanes, indexes map[string][]string
+	counts              map[string]int
+}
+
+func (e expectation) add(t tb, d raw) {
+	if d.open() {
+		e.due[d.key("due")] = append(e.due[d.key("due")], d.id)
+		e.counts[d.key("c:"+d.Change)]++
+		if d.inLane() {
+			lane := d.key("l:" + d.Merchant + ":" + d.Order + ":" + d.Notified)
+			e.lanes[lane] = append(e.lanes[lane], d.id)
+		}
+	}
+	id, err := hex.DecodeString(d.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for event, failed := range d.events {
+		for _, key := range d.indexes(failed) {
+			e.indexes[key] = append(e.indexes[key], event+string(id))
+		}
+	}
+}
+
+// indexes are those that an Event of the delivery is in.
+func (r raw) indexes(failed bool) []string {
+	values := [][2]string{{"a", ""}, {"o", r.Order}, {"n", r.Notified}}
+	for _, key := range r.Scope {
+		values = append(values, [2]string{"s", key})
+	}
+	for kind, value := range map[string]string{"d": r.Adapter, "r": r.Ref, "c": r.Channel} {
+		if value != "" {
+			values = append(values, [2]string{kind, value})
+		}
+	}
+	if failed {
+		values = append(values, [2]string{"f", ""})
+	}
+	var keys []string
+	for _, v := range values {
+		keys = append(keys, r.key("x:"+r.Merchant+":"+v[0]+":"+v[1]))
+	}
+	return keys
+}
+
+func (e expectation) check(t tb, all map[string]content) {
+	t.Helper()
+	due, lanes, indexes := map[string][]string{}, map[string][]string{}, map[string][]string{}
+	for key, c := range all {
+		_, rest, _ := strings.Cut(key, "}:")
+		kind, _, _ := strings.Cut(rest, ":")
+		switch kind {
+		case "due":
+			due[key] = members(c)
+		case "l":
+			lanes[key] = c.list
+		case "x":
+			indexes[key] = members(c)
+		case "c":
+			if count, err := strconv.Atoi(c.hash["n"]); err != nil || count != e.counts[key] {
+				t.Errorf("snapshot %s counts %q open deliveries, there are %d", key, c.hash["n"], e.counts[key])
+			}
+			if c.expires == (e.counts[key] > 0) {
+				t.Errorf("snapshot %s with %d open deliveries: expires=%v", key, e.counts[key], c.expires)
+			}
+			continue
+		case "o", "n", "d", "h", "erase", "g":
+		default:
+			if !strings.HasPrefix(kind, "h~") {
+				t.Errorf("key %q is of no kind that the store has", key)
+			}
+		}
+		if c.expires && kind != "d" {
+			t.Errorf("key %q expires", key)
+		}
+	}
+	same(t, "due", due, e.due, true)
+	same(t, "lane", lanes, e.lanes, false)
+	same(t, "index", indexes, e.indexes, true)
+}
+
+func members(c content) []string {
+	var all []string
+	for _, z := range c.zset {
+		all = append(all, z.Member.(string))
+	}
+	return all
+}
+
+func same(t tb, what string, have, want map[string][]string, sorted bool) {
+	t.Helper()
+	keys := maps.Clone(have)
+	maps.Copy(keys, want)
+	for key := range keys {
+		h, w := have[key], want[key]
+		if sorted {
+			h, w = slices.Sorted(slices.Values(h)), slices.Sorted(slices.Values(w))
+		}
+		if !slices.Equal(h, w) {
+			t.Errorf("%s %s holds %q, must hold %q", what, key, h, w)
+		}
+	}
+}
+
+// checkHistories holds every delivery to one history, that of its order or one set aside by a deletion; it returns the
+// deliveries of the latter.
+func (expectation) checkHistories(t tb, all map[string]content, deliveries []raw) (erasing map[string]bool) {
+	t.Helper()
+	in, erasing := map[string]int{}, map[string]bool{}
+	for key, c := range all {
+		_, rest, _ := strings.Cut(key, "}:")
+		if !strings.HasPrefix(rest, "h:") && !strings.HasPrefix(rest, "h~") {
+			continue
+		}
+		for _, id := range members(c) {
+			in[id]++
+			if strings.HasPrefix(rest, "h~") {
+				erasing[id] = true
+			} else if _, there := all["td{"+hashTag(key)+"}:d:"+id]; !there {
+				t.Errorf("history %s names %s, which is not there", key, id)
+			}
+		}
+	}
+	for _, d := range deliveries {
+		// Of an order whose erasure is finished the settled deliveries stay, for their Events, without a history.
+		if in[d.id] > 1 || in[d.id] == 0 && d.open() {
+			t.Errorf("delivery %s (open: %v) is in %d histories", d.id, d.open(), in[d.id])
+		}
+	}
+	return erasing
+}
