@@ -80,7 +80,7 @@ func TestURLTemplateRefuses(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ raw, says string }{
 		{"https://h/{order.id", "unbalanced"}, {"https://h/order.id}", "unbalanced"}, {"https://h/}{order.id}", "unbalanced"},
-		{"https://h/{{order.id}}", "invalid member name"}, {"{", "unbalanced"}, {"}", "unbalanced"},
+		{"https://h/{{order.id}}", "unknown placeholder"}, {"{", "unbalanced"}, {"}", "unbalanced"},
 		{"https://h/{}", "unknown placeholder"}, {"https://h/{id}", "unknown placeholder"}, {"https://h/{order}", "unknown placeholder"},
 		{"https://h/{customer.id}", "unknown placeholder"}, {"https://h/{ order.id}", "unknown placeholder"},
 		{"https://h/{order.}", "invalid member name"}, {"https://h/{order..id}", "invalid member name"},

@@ -24,7 +24,7 @@ import (
 
 // process is the binary's run in this process.
 type process struct {
-	t      *testing.T
+	t      testing.TB
 	base   string
 	token  string
 	stop   func() int
@@ -52,7 +52,7 @@ func (b *lockedBuffer) String() string {
 var bannerURL = regexp.MustCompile(`on (http://127\.0\.0\.1:\d+)`)
 
 // start runs the binary with args until the test ends, and waits until it is ready.
-func start(t *testing.T, args ...string) *process {
+func start(t testing.TB, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, logs := &lockedBuffer{}, &lockedBuffer{}

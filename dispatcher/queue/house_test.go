@@ -35,6 +35,8 @@ type house struct {
 	clock    *clock
 	ref      dispatcher.OrderRef
 	worker   func(*testing.T) // adds a worker
+
+	newSweeper func() *queue.Sweeper
 }
 
 // clock is the time, and can be moved ahead.
@@ -58,7 +60,8 @@ func newHouse(t *testing.T, rdb *redis.Client, workers int) *house {
 	ringing, silence := context.WithCancel(context.Background())
 	t.Cleanup(silence)
 	go h.producer.Run(ringing)
-	h.sweeper = queue.NewSweeper(h.store, h.producer, log, metrics, h.clock.now)
+	h.newSweeper = func() *queue.Sweeper { return queue.NewSweeper(h.store, h.producer, log, metrics, h.clock.now) }
+	h.sweeper = h.newSweeper()
 	out := outbound.New(outbound.Config{AllowTargets: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	t.Cleanup(out.Close)
 	h.worker = func(t *testing.T) {

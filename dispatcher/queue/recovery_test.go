@@ -140,7 +140,8 @@ func TestTwoSweepsSendOnce(t *testing.T) {
 		h.clock.advance(6 * time.Second)
 		done := make(chan error, 4)
 		for range cap(done) {
-			go func() { _, err := h.sweeper.Sweep(context.WithoutCancel(t.Context())); done <- err }()
+			sweeper := h.newSweeper() // of another process
+			go func() { _, err := sweeper.Sweep(context.WithoutCancel(t.Context())); done <- err }()
 		}
 		for range cap(done) {
 			if err := <-done; err != nil {

@@ -13,8 +13,8 @@ import (
 )
 
 // Sweeper looks after deliveries that should have moved and have not: committed but not enqueued, lost by Asynq, in
-// flight in a worker that died. Several may run at once: of two that find the same delivery one wins, and the other
-// finds it moved.
+// flight in a worker that died. Each process has one, and several may sweep at once: of two that find the same delivery
+// one wins, and the other finds it moved. One Sweeper is used by one goroutine at a time.
 type Sweeper struct {
 	store    *store.Store
 	producer *Producer
@@ -22,6 +22,7 @@ type Sweeper struct {
 	metrics  *Metrics
 	now      func() time.Time
 	quiet    time.Time // no sweep before: Redis was away, and workers may still be recording
+	erased   time.Time // when deleted orders were last looked after
 }
 
 // NewSweeper returns a Sweeper.
@@ -33,8 +34,10 @@ func NewSweeper(st *store.Store, p *Producer, log *slog.Logger, m *Metrics, now 
 }
 
 const (
-	// SweepEvery is the pause between two sweeps; an idle sweep costs two pipelined round trips.
+	// SweepEvery is the pause between two sweeps; an idle sweep costs one pipelined round trip.
 	SweepEvery = time.Second
+	// EraseEvery is how often what deleted orders left (a crash, an attempt in flight) is looked after.
+	EraseEvery = 10 * time.Second
 	// TrimEvery is the pause between two rounds over the indexes, to take out what has left by retention.
 	TrimEvery = 10 * time.Minute
 	// sweepPerShard bounds one sweep, so that a long backlog does not make it long.
@@ -76,8 +79,11 @@ func (s *Sweeper) Sweep(ctx context.Context) (enqueued int, err error) {
 	if s.now().Before(s.quiet) {
 		return 0, s.store.Ping(ctx)
 	}
-	if _, err := s.store.Erase(ctx); err != nil {
-		return 0, err
+	if s.now().Sub(s.erased) >= EraseEvery {
+		if _, err := s.store.Erase(ctx); err != nil {
+			return 0, err
+		}
+		s.erased = s.now()
 	}
 	ids, err := s.store.Overdue(ctx, sweepPerShard)
 	if err != nil || len(ids) == 0 {

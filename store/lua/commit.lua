@@ -31,11 +31,11 @@ if not again and token ~= ARGV[1] then
 	return {'conflict'}
 end
 
-for _ = 1, tonumber(take()) do
-	local field, value = take(), take()
-	if not again then redis.call('HSET', KEYS[1], field, value) end
+local fields = {'k', ARGV[2]}
+for _ = 1, 2 * tonumber(take()) do
+	fields[#fields + 1] = take()
 end
-if not again then redis.call('HSET', KEYS[1], 'k', ARGV[2]) end
+if not again then redis.call('HSET', KEYS[1], unpack(fields)) end
 for _ = 1, tonumber(take()) do
 	local id, record = take(), take()
 	if not again then redis.call('HSET', KEYS[2], id, record) end
