@@ -77,10 +77,8 @@ func (s *Server) readConfiguration(adapterID string, body scope.Value) (dispatch
 		if n.AdapterID == "" {
 			n.AdapterID = adapterID
 		}
-		if _, err := renew(n, dispatcher.Notification{}, at.Child(strconv.Itoa(i)).String()); err != nil {
-			found = append(found, problemOf(err).Errors...)
-		}
-		faults = append(faults, found...)
+		_, redacted := renew(n, dispatcher.Notification{}, at.Child(strconv.Itoa(i)))
+		faults = append(append(faults, found...), redacted...)
 		configuration.Notifications = append(configuration.Notifications, n)
 	}
 	configuration.Document = body.Without("active", "notifications")

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -70,7 +71,7 @@ func (s *Server) keepAnswer(c *gin.Context, merchant, name, fingerprint string) 
 	w := &recorder{ResponseWriter: c.Writer}
 	c.Writer = w
 	c.Next()
-	ctx := c.Request.Context()
+	ctx := context.WithoutCancel(c.Request.Context()) // what was done is kept, though the client may have hung up
 	if w.Status() >= 500 || c.Request.Context().Err() != nil && w.body.Len() == 0 {
 		s.logIdempotency(c, s.store.DropAnswer(ctx, merchant, name))
 		return

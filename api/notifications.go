@@ -16,18 +16,18 @@ import (
 )
 
 // registerAll decides what registering the wanted notifications changes: what is there already is left or replaced,
-// what is new gets an id. Nothing is half-registered: one fault refuses all.
-func registerAll(registered, wanted []dispatcher.Notification, now time.Time) ([]dispatcher.Notification, error) {
+// what is new gets an id. Nothing is half-registered: one fault refuses all. Those of configurations come first; they
+// have no faults, and no place in the request.
+func registerAll(registered, configured, requested []dispatcher.Notification, now time.Time) ([]dispatcher.Notification, error) {
 	all := slices.Clone(registered)
 	var put []dispatcher.Notification
-	for i, n := range wanted {
-		at := "/notifications/" + strconv.Itoa(i)
+	var faults scope.Faults
+	for i, n := range slices.Concat(configured, requested) {
+		at := scope.Pointer{}.Child("notifications").Child(strconv.Itoa(i - len(configured)))
 		same := dispatcher.FindSame(all, n)
 		if same < 0 {
-			n, err := renew(n, dispatcher.Notification{}, at)
-			if err != nil {
-				return nil, err
-			}
+			n, found := renew(n, dispatcher.Notification{}, at)
+			faults = append(faults, found...)
 			// Created is the order of registration, too: those of one request are a microsecond apart.
 			n.Created = now.Add(time.Duration(i) * time.Microsecond)
 			if n.ID == "" {
@@ -36,15 +36,16 @@ func registerAll(registered, wanted []dispatcher.Notification, now time.Time) ([
 			all, put = append(all, n), append(put, n)
 			continue
 		}
-		n, err := renew(n, all[same], at)
-		if err != nil {
-			return nil, err
-		}
+		n, found := renew(n, all[same], at)
+		faults = append(faults, found...)
 		if !n.SameContent(all[same]) {
 			all[same] = n
 			put = slices.DeleteFunc(put, func(p dispatcher.Notification) bool { return p.ID == n.ID })
 			put = append(put, n)
 		}
+	}
+	if len(faults) > 0 {
+		return nil, invalid(faults)
 	}
 	if len(all) > dispatcher.MaxNotifications {
 		return nil, fault("/notifications", fmt.Sprintf("an order holds at most %d notifications", dispatcher.MaxNotifications))
@@ -54,7 +55,7 @@ func registerAll(registered, wanted []dispatcher.Notification, now time.Time) ([
 
 // renew gives a notification the identity of the one that it replaces, and fills secrets that were read back redacted
 // with those that are registered.
-func renew(n, old dispatcher.Notification, at string) (dispatcher.Notification, error) {
+func renew(n, old dispatcher.Notification, at scope.Pointer) (dispatcher.Notification, scope.Faults) {
 	var faults scope.Faults
 	n.Headers = slices.Clone(n.Headers)
 	for i, h := range n.Headers {
@@ -63,23 +64,20 @@ func renew(n, old dispatcher.Notification, at string) (dispatcher.Notification, 
 		}
 		j := slices.IndexFunc(old.Headers, func(o dispatcher.Header) bool { return strings.EqualFold(o.Name, h.Name) })
 		if j < 0 {
-			faults = append(faults, scope.Fault{Pointer: at + "/headers/" + h.Name, Detail: "is redacted, and no value is registered that it could stand for"})
+			faults = append(faults, scope.Fault{Pointer: at.Child("headers").Child(h.Name).String(), Detail: "is redacted, and no value is registered that it could stand for"})
 			continue
 		}
 		n.Headers[i].Value = old.Headers[j].Value
 	}
 	if n.SigningSecret.Reveal() == dispatcher.Redacted {
 		if n.SigningSecret = old.SigningSecret; n.SigningSecret == "" {
-			faults = append(faults, scope.Fault{Pointer: at + "/signing/secret", Detail: "is redacted, and no secret is registered that it could stand for"})
+			faults = append(faults, scope.Fault{Pointer: at.Child("signing").Child("secret").String(), Detail: "is redacted, and no secret is registered that it could stand for"})
 		}
-	}
-	if len(faults) > 0 {
-		return n, invalid(faults)
 	}
 	if old.ID != "" {
 		n.ID, n.Created = old.ID, old.Created
 	}
-	return n, nil
+	return n, faults
 }
 
 // readOneNotification reads the body of POST and PUT.
@@ -110,9 +108,9 @@ func (s *Server) postNotification(c *gin.Context) {
 		if err := setChannel(&order, c.GetHeader("X-Channel"), state.Known()); err != nil {
 			return nil, err
 		}
-		fresh, err := renew(n, dispatcher.Notification{}, "")
-		if err != nil {
-			return nil, err
+		fresh, faults := renew(n, dispatcher.Notification{}, scope.Pointer{})
+		if len(faults) > 0 {
+			return nil, invalid(faults)
 		}
 		same := slices.IndexFunc(state.Notifications, fresh.SameContent)
 		if fresh.ID != "" {
@@ -194,8 +192,9 @@ func (s *Server) putNotification(c *gin.Context) {
 		if !ok {
 			return nil, missingNotification(c.Param("id"))
 		}
-		if result, err = renew(n, old, ""); err != nil {
-			return nil, err
+		var faults scope.Faults
+		if result, faults = renew(n, old, scope.Pointer{}); len(faults) > 0 {
+			return nil, invalid(faults)
 		}
 		return &store.Commit{Put: []dispatcher.Notification{result}}, nil
 	})

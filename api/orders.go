@@ -173,15 +173,14 @@ func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State)
 		}
 	}
 	now := s.now()
-	wanted := w.register
+	var configured []dispatcher.Notification
 	if !order.Exists() {
-		configured, err := s.configuredNotifications(c, order)
-		if err != nil {
+		var err error
+		if configured, err = s.configuredNotifications(c, order); err != nil {
 			return nil, err
 		}
-		wanted = append(configured, wanted...)
 	}
-	put, err := registerAll(state.Notifications, wanted, now)
+	put, err := registerAll(state.Notifications, configured, w.register, now)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +249,9 @@ func (s *Server) getOrder(c *gin.Context) {
 	tag := etag(state.Order.Version)
 	c.Header("ETag", tag)
 	c.Header("Last-Modified", state.Order.Modified.UTC().Format(http.TimeFormat))
-	if slices.Contains(listOf(c.GetHeader("If-None-Match")), tag) {
+	if noneMatch := c.GetHeader("If-None-Match"); noneMatch == "*" || slices.ContainsFunc(listOf(noneMatch), func(seen string) bool {
+		return strings.TrimPrefix(seen, "W/") == tag // a weak comparison (RFC 9110 §13.1.2): proxies that compress weaken tags
+	}) {
 		c.Status(http.StatusNotModified)
 		return
 	}

@@ -39,13 +39,14 @@ func (s *Store) Defer(ctx context.Context, id string, until time.Time) error {
 	return unavailable("defer", s.rdb.ZAddXX(ctx, dueKey(shard), redis.Z{Score: float64(millis(until)), Member: id}).Err())
 }
 
-// Forget drops a delivery from the due index: one that is settled or gone.
+// Forget drops a delivery from the due index: one that is settled or gone. An open one stays: it may have been reopened
+// since the caller looked.
 func (s *Store) Forget(ctx context.Context, id string) error {
 	shard, err := dispatcher.DeliveryShard(id)
 	if err != nil {
 		return err
 	}
-	return unavailable("forget", s.rdb.ZRem(ctx, dueKey(shard), id).Err())
+	return unavailable("forget", forgetScript.Run(ctx, s.rdb, []string{deliveryKey(shard, id), dueKey(shard)}, id).Err())
 }
 
 // Backlog counts open deliveries, and those of them that should have moved by now.

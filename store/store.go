@@ -20,6 +20,7 @@ var (
 	claimScript  = script("claim")
 	recordScript = script("record")
 	reopenScript = script("reopen")
+	forgetScript = script("forget")
 	eraseScript  = script("erase")
 )
 

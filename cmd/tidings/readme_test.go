@@ -1,0 +1,94 @@
+package main
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The README's tour is run as printed, against a Tidings and a receiver that were started as it says, and what comes out
+// is compared with what it shows; ids, times and ports may differ.
+func TestTourOfTheREADME(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		if os.Getenv("TIDINGS_REQUIRE_REDIS") != "" {
+			t.Fatal("no curl on the PATH")
+		}
+		t.Skip("no curl on the PATH")
+	}
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tour, _ := strings.Cut(string(text), "<!-- tour:")
+	tour, _, found := strings.Cut(tour, "<!-- end of tour -->")
+	blocks := regexp.MustCompile("(?s)```(sh|json)\n(.*?)```").FindAllStringSubmatch(tour, -1)
+	if !found || len(blocks) < 10 {
+		t.Fatalf("the README has no tour, or only %d blocks of it", len(blocks))
+	}
+
+	p := start(t, "--data-dir", t.TempDir(), "--dev-token", "dev")
+	out := &lockedBuffer{}
+	done := make(chan int, 1)
+	go func() { done <- run(t.Context(), []string{"listen", "--port", "0", "--fail-first", "1"}, out, out) }()
+	t.Cleanup(func() { <-done })
+	p.eventually(func() bool { return strings.Contains(out.String(), "listening on ") })
+	line, _, _ := strings.Cut(strings.TrimPrefix(out.String(), "listening on http://"), "\n")
+	_, port, err := net.SplitHostPort(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := strings.NewReplacer("http://127.0.0.1:8080", p.base, "127.0.0.1:9090", "127.0.0.1:"+port)
+
+	// The first block defines the function that all others use.
+	function, first, _ := strings.Cut(blocks[0][2], "\n\n")
+	blocks[0][2] = first
+	for i := 0; i+1 < len(blocks); i += 2 {
+		command, want := places.Replace(blocks[i][2]), mask(places.Replace(blocks[i+1][2]))
+		reads := !strings.Contains(command, " -X ") && !strings.Contains(command, " -d ")
+		got := mask(lastLine(t, places.Replace(function)+"\n"+command))
+		// A reader takes longer than a delivery, so what only reads may be asked until it has happened.
+		for deadline := time.Now().Add(10 * time.Second); reads && got != want && time.Now().Before(deadline); {
+			got = mask(lastLine(t, places.Replace(function)+"\n"+command))
+		}
+		if got != want {
+			t.Fatalf("%s\ngot  %s\nwant %s", command, got, want)
+		}
+	}
+	for _, part := range []string{"POST /orders?token=x -> 503", "POST /orders?token=x -> 200", "seen before: 1 times", `"total":93.09000000`} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("the receiver did not print %q:\n%s", part, out)
+		}
+	}
+}
+
+// lastLine runs the script and returns the last line that it prints.
+func lastLine(t *testing.T, script string) string {
+	t.Helper()
+	text, err := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s\n%s", err, text, script)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return lines[len(lines)-1]
+}
+
+var masks = []struct{ pattern, with string }{
+	{`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`, "UUID"},
+	{`[0-9a-f]{32}`, "ID"},
+	{`20\d\d-\d\d-\d\dT[0-9:.]+Z`, "TIME"},
+	{`[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} 20\d\d [0-9:]{8} GMT`, "DATE"},
+	{`"durationMs":\d+`, `"durationMs":0`},
+	{`"webhook-timestamp":"\d+"`, `"webhook-timestamp":"0"`},
+}
+
+func mask(text string) string {
+	for _, m := range masks {
+		text = regexp.MustCompile(m.pattern).ReplaceAllString(text, m.with)
+	}
+	return strings.TrimSpace(text)
+}
