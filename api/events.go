@@ -47,7 +47,12 @@ type offsetPagination struct {
 }
 
 func (s *Server) listEvents(c *gin.Context) {
-	q, faults := readEventQuery(merchantOf(c), c.Request.URL.Query())
+	values, err := queryOf(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	q, faults := readEventQuery(merchantOf(c), values)
 	if len(faults) > 0 {
 		s.fail(c, invalid(faults))
 		return
@@ -68,7 +73,7 @@ func (s *Server) listEvents(c *gin.Context) {
 	}
 	p := cursorPagination{Limit: q.Limit, Size: len(page.Entries)}
 	if page.More {
-		p.Next = encodeCursor(page.Entries[len(page.Entries)-1].Attempt.ID, filterOf(c.Request.URL.Query()))
+		p.Next = encodeCursor(page.Entries[len(page.Entries)-1].Attempt.ID, filterOf(values))
 	}
 	c.PureJSON(http.StatusOK, eventPage{viewEvents(page.Entries), p})
 }
@@ -79,6 +84,15 @@ func viewEvents(entries []store.Entry) []dispatcher.Event {
 		events = append(events, dispatcher.NewEvent(e.Delivery, e.Attempt))
 	}
 	return events
+}
+
+// queryOf reads the whole query string: a filter that cannot be read must not become one that was not given.
+func queryOf(c *gin.Context) (url.Values, error) {
+	values, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		return nil, fault("", "the query string cannot be read: expected name=value pairs with & between them, other characters as %XX")
+	}
+	return values, nil
 }
 
 // readEventQuery reads the query string; a fault's pointer is the parameter's name behind a slash.

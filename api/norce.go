@@ -1,8 +1,10 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -27,15 +29,20 @@ var norceFilters = map[string]string{
 }
 
 func (s *Server) listNorceEvents(c *gin.Context) {
+	query, err := queryOf(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
 	values := url.Values{"offset": {"0"}}
 	var faults scope.Faults
-	for name, given := range c.Request.URL.Query() {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
 		ours, ok := norceFilters[name]
 		if !ok {
 			faults = append(faults, scope.Fault{Pointer: "/" + name, Detail: "unknown parameter"})
 			continue
 		}
-		values[ours] = given
+		values[ours] = query[name]
 	}
 	q, more := readEventQuery(merchantOf(c), values)
 	for _, f := range more {

@@ -522,7 +522,9 @@ func (c *contract) orders() map[string]string {
 	c.fails("not_found", exchange{id: "getOrder", in: order, want: 404})
 	c.fails("not_found", exchange{id: "patchOrder", in: order, body: `{}`, want: 404})
 	c.fails("not_found", exchange{id: "deleteOrder", in: order, want: 404})
-	c.fails("channel_missing", exchange{id: "putOrder", in: order, body: first, header: map[string]string{"X-Channel": ""}, want: 400})
+	seen2 := map[string]string{"If-Match": `"2"`}
+	nowhere, elsewhere := map[string]string{"X-Channel": ""}, map[string]string{"X-Channel": "pos"}
+	c.fails("channel_missing", exchange{id: "putOrder", in: order, body: first, header: nowhere, want: 400})
 	c.fails("invalid_json", exchange{id: "putOrder", in: order, body: `{"a":1,"a":2,`, want: 400, lawless: true})
 	c.fails("invalid_input", exchange{id: "putOrder", in: order, body: `[]`, want: 422, lawless: true})
 	c.fails("invalid_input", exchange{id: "putOrder", in: map[string]string{"orderId": "a b"}, body: `{}`, want: 422, lawless: true})
@@ -530,17 +532,18 @@ func (c *contract) orders() map[string]string {
 	c.fails("body_too_large", exchange{id: "putOrder", in: order, body: large + "   ", want: 413})
 
 	c.do(exchange{id: "putOrder", in: order, body: first, want: 201})
-	if a := c.do(exchange{id: "putOrder", in: order, body: `{"total":1,"state":{"currentStatus":"accepted"}}`, want: 200}); a.at(c.t, "version") != "1" {
+	again := `{"total":1,"state":{"currentStatus":"accepted"}}`
+	if a := c.do(exchange{id: "putOrder", in: order, body: again, want: 200}); a.at(c.t, "version") != "1" {
 		c.t.Errorf("no change by meaning: %s", a.body)
 	}
 	if a := c.do(exchange{id: "patchOrder", in: order, body: `{"total":2}`, want: 200}); a.at(c.t, "changed") != "[/total]" {
 		c.t.Errorf("changed: %s", a.body)
 	}
-	c.do(exchange{id: "putOrder", in: order, body: `{"total":3}`, header: map[string]string{"If-Match": `"2"`}, want: 200})
-	c.fails("version_differs", exchange{id: "putOrder", in: order, body: first, header: map[string]string{"If-Match": `"2"`}, want: 412})
-	c.fails("version_differs", exchange{id: "patchOrder", in: order, body: first, header: map[string]string{"If-Match": `"2"`}, want: 412})
-	c.fails("version_differs", exchange{id: "deleteOrder", in: order, header: map[string]string{"If-Match": `"2"`}, want: 412})
-	c.fails("channel_differs", exchange{id: "putOrder", in: order, body: first, header: map[string]string{"X-Channel": "pos"}, want: 409})
+	c.do(exchange{id: "putOrder", in: order, body: `{"total":3}`, header: seen2, want: 200})
+	c.fails("version_differs", exchange{id: "putOrder", in: order, body: first, header: seen2, want: 412})
+	c.fails("version_differs", exchange{id: "patchOrder", in: order, body: first, header: seen2, want: 412})
+	c.fails("version_differs", exchange{id: "deleteOrder", in: order, header: seen2, want: 412})
+	c.fails("channel_differs", exchange{id: "putOrder", in: order, body: first, header: elsewhere, want: 409})
 	c.fails("order_too_large", exchange{id: "patchOrder", in: order, body: large, want: 413}) // what is there comes on top
 	if a := c.do(exchange{id: "getOrder", in: order, want: 200}); string(a.body) != `{"total":3}` {
 		c.t.Errorf("order = %s", a.body)
@@ -570,15 +573,18 @@ func (c *contract) notifications(order map[string]string) {
 		c.do(exchange{id: "getNotification", in: with(id), want: 200})
 	}
 	c.do(exchange{id: "postNotification", in: order, body: examples["least"], header: key, want: 201})
-	if a := c.do(exchange{id: "postNotification", in: order, body: examples["least"], header: key, want: 201}); a.header.Get("Idempotency-Replayed") != "true" {
+	a := c.do(exchange{id: "postNotification", in: order, body: examples["least"], header: key, want: 201})
+	if a.header.Get("Idempotency-Replayed") != "true" {
 		c.t.Errorf("not a replay: %v", a.header)
 	}
 	c.fails("idempotency_key_reused", exchange{id: "postNotification", in: order, body: examples["guide"], header: key, want: 422})
-	c.fails("idempotency_key_invalid", exchange{id: "postNotification", in: order, body: examples["least"], header: map[string]string{"Idempotency-Key": "a b"},
-		want: 400, lawless: true})
-	c.fails("id_taken", exchange{id: "postNotification", in: order, body: `{"id":"` + id + `","url":"https://a.example.com/","scope":"/a"}`, want: 409})
-	if a := c.do(exchange{id: "listNotifications", in: order, want: 200}); a.at(c.t, "data", 0, "signing", "secret") != dispatcher.Redacted {
-		c.t.Errorf("secret told: %s", a.body)
+	c.fails("idempotency_key_invalid", exchange{id: "postNotification", in: order, body: examples["least"],
+		header: map[string]string{"Idempotency-Key": "a b"}, want: 400, lawless: true})
+	other := `{"id":"` + id + `","url":"https://a.example.com/","scope":"/a"}`
+	c.fails("id_taken", exchange{id: "postNotification", in: order, body: other, want: 409})
+	list := c.do(exchange{id: "listNotifications", in: order, want: 200})
+	if list.at(c.t, "data", 0, "signing", "secret") != dispatcher.Redacted {
+		c.t.Errorf("secret told: %s", list.body)
 	}
 	c.do(exchange{id: "putNotification", in: with(id), body: examples["least"], want: 200})
 	c.fails("not_found", exchange{id: "putNotification", in: with("none"), body: examples["least"], want: 404})
@@ -596,7 +602,8 @@ func (c *contract) deliver(to string, received <-chan told, status string) owed 
 	c.t.Helper()
 	d := owed{order: "order-of-" + to[strings.LastIndex(to, "/")+1:]}
 	a := c.do(exchange{id: "putOrder", in: map[string]string{"orderId": d.order}, want: 201, body: `{"state":{"currentStatus":"completed"},
-		"notifications":[{"url":"` + to + `","headers":{"X-Key":"s"},"scope":{"state":["completed"]},"adapterId":"erp","reference":"r","expiresAfter":"1h"}]}`})
+		"notifications":[{"url":"` + to + `","headers":{"X-Key":"s"},"scope":{"state":["completed"]},
+		"adapterId":"erp","reference":"r","expiresAfter":"1h"}]}`})
 	d.delivery, d.notification = a.at(c.t, "deliveries", 0, "id"), a.at(c.t, "deliveries", 0, "notificationId")
 	c.arrives(d, received)
 	d.event = c.await(d, 1, status)
@@ -674,8 +681,8 @@ func (c *contract) events(well, ill owed) {
 		c.t.Errorf("norce: %s, want %s", got, well.event)
 	}
 	for _, wrong := range []url.Values{
-		{"limit": {"0"}}, {"limit": {"101"}}, {"offset": {"10001"}}, {"outcome": {"lost"}}, {"reason": {"bad_luck"}}, {"statusCode": {"6xx"}},
-		{"statusCode": {"50"}}, {"from": {"yesterday"}}, {"cursor": {"x"}}, {"orderId": {strings.Repeat("x", 513)}},
+		{"limit": {"0"}}, {"limit": {"101"}}, {"offset": {"10001"}}, {"outcome": {"lost"}}, {"reason": {"bad_luck"}},
+		{"statusCode": {"6xx"}}, {"statusCode": {"50"}}, {"from": {"yesterday"}}, {"cursor": {"x"}}, {"orderId": {strings.Repeat("x", 513)}},
 	} {
 		c.fails("invalid_input", exchange{id: "listEvents", query: wrong, want: 422, lawless: true})
 	}
@@ -740,8 +747,8 @@ func (c *contract) configurations() {
 		c.do(exchange{id: id("Delete"), in: in, want: 204})
 		c.fails("not_found", exchange{id: id("Delete"), in: in, want: 404})
 	}
-	c.fails("invalid_input", exchange{id: "getConfiguration", in: map[string]string{"adapterId": "erp"}, header: map[string]string{"X-Channel": ""},
-		want: 422, lawless: true})
+	c.fails("invalid_input", exchange{id: "getConfiguration", in: map[string]string{"adapterId": "erp"},
+		header: map[string]string{"X-Channel": ""}, want: 422, lawless: true})
 }
 
 func (c *contract) operators() {
@@ -785,7 +792,8 @@ func TestProblemCodesAreDocumented(t *testing.T) {
 	}
 	// What belongs to no operation is told in the text.
 	for code, where := range map[string]string{
-		"no_route": c.doc.Info.Description, "method_not_allowed": c.doc.Info.Description, "cross_origin": c.doc.Tags.Get("operation").Description,
+		"no_route": c.doc.Info.Description, "method_not_allowed": c.doc.Info.Description,
+		"cross_origin": c.doc.Tags.Get("operation").Description,
 	} {
 		if !strings.Contains(where, code) {
 			t.Errorf("%s is told nowhere", code)

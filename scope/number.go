@@ -75,7 +75,7 @@ func sameNumber(a, b string) bool {
 
 // numberFault says what is too much about a number token, or "".
 func numberFault(token string, limits Limits) string {
-	if len(token) <= limits.MaxNumberDigits && strings.IndexAny(token, "eE") < 0 {
+	if len(token) <= limits.MaxNumberDigits && !strings.ContainsAny(token, "eE") {
 		return ""
 	}
 	mantissa, exponent := splitExponent(token)

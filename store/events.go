@@ -77,7 +77,7 @@ func (s *Store) readEntries(ctx context.Context, members []string) ([]heldEntry,
 	cmds := make([]*redis.SliceCmd, len(members))
 	err := s.pipelined(ctx, "read events", func(p redis.Pipeliner) {
 		for i, member := range members {
-			event, deliveryID, _ := splitMember(member)
+			event, deliveryID := splitMember(member)
 			cmds[i] = p.HMGet(ctx, deliveryKey(event.Shard(), deliveryID), "r", eventField(event))
 		}
 	})
@@ -86,7 +86,7 @@ func (s *Store) readEntries(ctx context.Context, members []string) ([]heldEntry,
 	}
 	entries := make([]heldEntry, 0, len(members))
 	for i, cmd := range cmds {
-		event, deliveryID, _ := splitMember(members[i])
+		event, deliveryID := splitMember(members[i])
 		record, _ := cmd.Val()[0].(string)
 		text, _ := cmd.Val()[1].(string)
 		if record == "" || text == "" {

@@ -93,10 +93,7 @@ func indexMember(event dispatcher.EventID, deliveryID string) (string, error) {
 	return string(event[:]) + string(raw), nil
 }
 
-func splitMember(member string) (event dispatcher.EventID, deliveryID string, ok bool) {
-	if len(member) != 32 {
-		return event, "", false
-	}
+func splitMember(member string) (event dispatcher.EventID, deliveryID string) {
 	copy(event[:], member)
-	return event, hex.EncodeToString([]byte(member[16:])), true
+	return event, hex.EncodeToString([]byte(member[len(event):]))
 }

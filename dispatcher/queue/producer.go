@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -52,7 +53,7 @@ func (p *Producer) Run(ctx context.Context) { p.ringer.run(ctx) }
 
 const (
 	// commitTries bounds how often a change is planned anew because somebody else wrote the same order meanwhile.
-	commitTries = 20
+	commitTries = 50
 	// enqueueTries bounds how often an enqueue is tried before it is left to the sweep.
 	enqueueTries = 2
 )
@@ -61,7 +62,10 @@ const (
 // else wrote the order meanwhile, it begins anew. prepare returning a nil Commit means that nothing is to be done.
 // Once Commit has returned nil everything is owed: a failed enqueue is left to the sweep and is no error.
 func (p *Producer) Commit(ctx context.Context, ref dispatcher.OrderRef, prepare func(store.State) (*store.Commit, error)) error {
-	for range commitTries {
+	for try := range commitTries {
+		if err := pauseBefore(ctx, try); err != nil {
+			return err
+		}
 		state, err := p.store.Load(ctx, ref)
 		if err != nil {
 			return err
@@ -85,6 +89,21 @@ func (p *Producer) Commit(ctx context.Context, ref dispatcher.OrderRef, prepare 
 		return nil
 	}
 	return fmt.Errorf("order %s: %d other writers came first: %w", ref.OrderID, commitTries, dispatcher.ErrConflict)
+}
+
+// pauseBefore spreads writers of one order that keep meeting: the first tries go at once, later ones after a random time.
+func pauseBefore(ctx context.Context, try int) error {
+	if try < 3 {
+		return nil
+	}
+	pause := time.NewTimer(rand.N(time.Duration(try) * time.Millisecond))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Enqueue hands tasks to Asynq. A task that is there already is the one that was meant. What cannot be enqueued stays
@@ -192,7 +211,10 @@ func (p *Producer) EnqueueNext(ctx context.Context, deliveryID string) {
 
 // DeleteOrder removes an order with everything that hangs on it. ErrNotFound when unknown.
 func (p *Producer) DeleteOrder(ctx context.Context, ref dispatcher.OrderRef, check func(store.State) error) error {
-	for range commitTries {
+	for try := range commitTries {
+		if err := pauseBefore(ctx, try); err != nil {
+			return err
+		}
 		state, err := p.store.Load(ctx, ref)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strings"
 	"sync"
@@ -10,11 +11,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// An idle Asynq server polls. Polled every 10 ms it picks a task up quickly and costs a tenth of a CPU; polled every
-// second it is cheap and slow. A Bell makes it both quick and cheap: it hangs in the client that the server dequeues
+// Bell wakes idle Asynq servers. A server that polls every 10 ms picks a task up quickly and costs a tenth of a CPU;
+// one that polls every second is cheap and slow. A Bell makes it both quick and cheap: it hangs in the client that the server dequeues
 // with, lets an empty dequeue wait until somebody enqueues (or maxIdle passes), and then lets the server poll again.
 // Producers ring it in their own process, and by pub/sub in all others.
 type Bell struct {
+	name    string // of this process, so that it does not hear its own publishing
 	mu      sync.Mutex
 	rung    chan struct{} // closed and replaced by every ring
 	stopped chan struct{}
@@ -31,7 +33,7 @@ const (
 
 // NewBell returns a Bell that nobody has rung.
 func NewBell() *Bell {
-	return &Bell{rung: make(chan struct{}), stopped: make(chan struct{})}
+	return &Bell{name: rand.Text(), rung: make(chan struct{}), stopped: make(chan struct{})}
 }
 
 // Ring lets everyone who waits go on.
@@ -51,7 +53,7 @@ func (b *Bell) next() <-chan struct{} {
 	return b.rung
 }
 
-// Listen rings whenever any producer publishes, until the context ends. Without a connection it keeps trying; the
+// Listen rings whenever a producer of another process publishes, until the context ends. Without a connection it keeps trying; the
 // servers then poll every maxIdle.
 func (b *Bell) Listen(ctx context.Context, rdb redis.UniversalClient) {
 	sub := rdb.Subscribe(ctx, wakeChannel)
@@ -61,11 +63,13 @@ func (b *Bell) Listen(ctx context.Context, rdb redis.UniversalClient) {
 		select {
 		case <-ctx.Done():
 			return
-		case _, ok := <-messages:
+		case message, ok := <-messages:
 			if !ok {
 				return
 			}
-			b.Ring()
+			if message.Payload != b.name {
+				b.Ring()
+			}
 		}
 	}
 }
@@ -148,7 +152,7 @@ func (r *ringer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-r.due:
-			_ = r.rdb.Publish(ctx, wakeChannel, "").Err()
+			_ = r.rdb.Publish(ctx, wakeChannel, r.bell.name).Err()
 		}
 		select {
 		case <-ctx.Done():

@@ -31,7 +31,7 @@ func beParent(dir string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	fmt.Println(r.Options().Addrs[0])
+	fmt.Fprintln(os.Stdout, r.Options().Addrs[0])
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	_ = r.Close()
 	return 0
