@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -17,6 +18,9 @@ import (
 
 // MaxBodyBytes bounds every request body.
 const MaxBodyBytes = 1 << 20
+
+// requestTimeout bounds the work on one request; it is answered 503 then.
+const requestTimeout = 20 * time.Second
 
 // Config of a Server. Without a comment: needed.
 type Config struct {
@@ -71,7 +75,7 @@ func New(cfg Config) http.Handler {
 	r.NoMethod(func(c *gin.Context) {
 		writeProblem(c, problem(http.StatusMethodNotAllowed, "method_not_allowed", "The route does not know this method; see /openapi.yaml."))
 	})
-	r.Use(s.observe, s.recover, limitBody)
+	r.Use(s.observe, s.recover, limit)
 	r.GET("/health/live", s.live)
 	r.GET("/health/ready", s.ready)
 	if !cfg.OperationsOnly {
@@ -127,8 +131,13 @@ func (s *Server) routes(r *gin.Engine) {
 	v1.POST("/events/:eventId/retry", retry, s.idempotent, s.retryEvent)
 }
 
-func limitBody(c *gin.Context) {
+// limit bounds what a request may bring and how long it may take.
+func limit(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTimeout)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, MaxBodyBytes)
+	c.Next()
 }
 
 // observe measures, and sets the headers that every answer has.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -37,8 +38,17 @@ func (s *Server) putConfiguration(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	configuration, more := s.readConfiguration(a.adapterID, body)
-	if faults = append(faults, more...); len(faults) > 0 {
+	if len(faults) > 0 {
+		s.fail(c, invalid(faults))
+		return
+	}
+	others, err := s.store.Configurations(c.Request.Context(), a.merchant, a.channel)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	configuration, faults := s.readConfiguration(a.adapterID, body, others)
+	if len(faults) > 0 {
 		s.fail(c, invalid(faults))
 		return
 	}
@@ -54,14 +64,28 @@ func (s *Server) putConfiguration(c *gin.Context) {
 	c.Data(status, "application/json", viewConfiguration(configuration).JSON())
 }
 
-// readConfiguration reads free JSON with two members of our own: active, and notifications.
-func (s *Server) readConfiguration(adapterID string, body scope.Value) (dispatcher.Configuration, scope.Faults) {
+// maxConfigured bounds what the configurations of a channel add to every new order, so that enough of
+// dispatcher.MaxNotifications is left for the order's own.
+const maxConfigured = dispatcher.MaxNotifications / 2
+
+// readConfiguration reads free JSON with two members of our own: active, and notifications. others are all
+// configurations of the channel as they stand; redacted secrets stand for those in the one that is replaced.
+func (s *Server) readConfiguration(adapterID string, body scope.Value, others []dispatcher.Configuration) (dispatcher.Configuration, scope.Faults) {
 	configuration := dispatcher.Configuration{AdapterID: adapterID, Active: true}
 	if body.Kind() != scope.KindObject {
 		return configuration, scope.Faults{{Detail: "expected object, got " + body.Kind().String()}}
 	}
 	var faults scope.Faults
-	if active := body.Member("active"); !active.IsAbsent() {
+	var old []dispatcher.Notification
+	total := 0
+	for _, other := range others {
+		if other.AdapterID == adapterID {
+			old = other.Notifications
+		} else {
+			total += len(other.Notifications)
+		}
+	}
+	if active := body.Member("active"); active.Kind() != scope.KindAbsent && active.Kind() != scope.KindNull {
 		var ok bool
 		if configuration.Active, ok = active.Bool(); !ok {
 			faults = append(faults, scope.Fault{Pointer: "/active", Detail: "expected boolean, got " + active.Kind().String()})
@@ -77,12 +101,28 @@ func (s *Server) readConfiguration(adapterID string, body scope.Value) (dispatch
 		if n.AdapterID == "" {
 			n.AdapterID = adapterID
 		}
-		_, redacted := renew(n, dispatcher.Notification{}, at.Child(strconv.Itoa(i)))
+		n, redacted := renew(n, configuredBefore(old, n, i), at.Child(strconv.Itoa(i)))
 		faults = append(append(faults, found...), redacted...)
 		configuration.Notifications = append(configuration.Notifications, n)
 	}
+	if total += len(configuration.Notifications); total > maxConfigured {
+		faults = append(faults, scope.Fault{Pointer: "/notifications",
+			Detail: fmt.Sprintf("the configurations of a channel hold at most %d notifications, these would be %d", maxConfigured, total)})
+	}
 	configuration.Document = body.Without("active", "notifications")
 	return configuration, faults
+}
+
+// configuredBefore finds the notification that one of the new configuration replaces: by id, else by adapter and
+// reference, else the one in the same place that calls the same URL.
+func configuredBefore(old []dispatcher.Notification, n dispatcher.Notification, place int) dispatcher.Notification {
+	if i := dispatcher.FindSame(old, n); i >= 0 {
+		return old[i]
+	}
+	if place < len(old) && old[place].URL == n.URL && old[place].ID == n.ID {
+		return old[place]
+	}
+	return dispatcher.Notification{}
 }
 
 func (s *Server) getConfiguration(c *gin.Context) {

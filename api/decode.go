@@ -14,14 +14,14 @@ import (
 
 // readJSON reads the whole body as one JSON value and tells every fault of its text.
 func readJSON(r *http.Request) (scope.Value, error) {
-	body, err := io.ReadAll(r.Body)
+	body, err := readBody(r)
 	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return scope.Value{}, err
-		}
-		return scope.Value{}, problem(http.StatusBadRequest, "body_unreadable", "The body could not be read to its end.")
+		return scope.Value{}, err
 	}
+	return parseJSON(body)
+}
+
+func parseJSON(body []byte) (scope.Value, error) {
 	v, faults := scope.Parse(body, scope.DefaultLimits)
 	if len(faults) > 0 {
 		p := problem(http.StatusBadRequest, "invalid_json", "The body is not acceptable JSON; errors lists every fault.")
@@ -29,6 +29,16 @@ func readJSON(r *http.Request) (scope.Value, error) {
 		return scope.Value{}, p
 	}
 	return v, nil
+}
+
+// readBody reads the whole body, within MaxBodyBytes.
+func readBody(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	if err != nil && !errors.As(err, &tooLarge) {
+		err = problem(http.StatusBadRequest, "body_unreadable", "The body could not be read to its end.")
+	}
+	return body, err
 }
 
 // bind puts an object into a struct by its json tags and returns every fault: members that the struct does not have,
@@ -51,8 +61,12 @@ func bindValue(v scope.Value, dst reflect.Value, at scope.Pointer) scope.Faults 
 	}
 	switch dst.Kind() {
 	case reflect.Pointer:
-		dst.Set(reflect.New(dst.Type().Elem()))
-		return bindValue(v, dst.Elem(), at)
+		target := reflect.New(dst.Type().Elem())
+		faults := bindValue(v, target.Elem(), at)
+		if len(faults) == 0 || v.Kind() == scope.KindObject { // else it stays nil: what is no object shall not lack members, too
+			dst.Set(target)
+		}
+		return faults
 	case reflect.Struct:
 		return bindStruct(v, dst, at)
 	case reflect.Slice:

@@ -106,8 +106,8 @@ func readEventQuery(merchant string, values url.Values) (eventQuery, scope.Fault
 			bad(name, "is given more than once")
 			continue
 		}
-		if len(value) > 512 {
-			bad(name, "expected at most 512 bytes")
+		if value == "" || len(value) > 512 {
+			bad(name, "expected 1 to 512 bytes")
 			continue
 		}
 		if text, ok := q.text(name); ok {
@@ -201,16 +201,18 @@ type retryRequest struct {
 // retryEvent sends the delivery behind an Event again, at once.
 func (s *Server) retryEvent(c *gin.Context) {
 	var in retryRequest
-	if c.Request.ContentLength != 0 {
-		body, err := readJSON(c.Request)
-		if err != nil {
-			s.fail(c, err)
-			return
+	text, err := readBody(c.Request)
+	if err == nil && len(text) > 0 { // no body means no force
+		var body scope.Value
+		if body, err = parseJSON(text); err == nil {
+			if faults := bind(body, &in, scope.Pointer{}); len(faults) > 0 {
+				err = invalid(faults)
+			}
 		}
-		if faults := bind(body, &in, scope.Pointer{}); len(faults) > 0 {
-			s.fail(c, invalid(faults))
-			return
-		}
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
 	}
 	done, err := s.producer.Retry(c.Request.Context(), merchantOf(c), c.Param("eventId"), in.Force)
 	if err != nil {

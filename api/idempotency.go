@@ -18,8 +18,8 @@ const idempotencyHeader = "Idempotency-Key"
 // answerHeaders are replayed with the answer.
 var answerHeaders = []string{"Content-Type", "Location", "ETag"}
 
-// idempotent replays the first answer to a POST with the same Idempotency-Key and body for 24 h. Answers of 5xx are
-// not kept: what failed here may be tried again.
+// idempotent replays the first answer to a POST with the same Idempotency-Key and body for 24 h. Answers of 5xx, and
+// those that say when to try again, are not kept.
 func (s *Server) idempotent(c *gin.Context) {
 	key := c.GetHeader(idempotencyHeader)
 	if key == "" {
@@ -29,7 +29,7 @@ func (s *Server) idempotent(c *gin.Context) {
 		writeProblem(c, problem(http.StatusBadRequest, "idempotency_key_invalid", "Idempotency-Key must be 1 to 255 visible ASCII characters."))
 		return
 	}
-	body, err := io.ReadAll(c.Request.Body)
+	body, err := readBody(c.Request)
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -70,10 +70,15 @@ func replay(c *gin.Context, earlier store.Answer, fingerprint string) {
 func (s *Server) keepAnswer(c *gin.Context, merchant, name, fingerprint string) {
 	w := &recorder{ResponseWriter: c.Writer}
 	c.Writer = w
-	c.Next()
 	ctx := context.WithoutCancel(c.Request.Context()) // what was done is kept, though the client may have hung up
-	if w.Status() >= 500 || c.Request.Context().Err() != nil && w.body.Len() == 0 {
-		s.logIdempotency(c, s.store.DropAnswer(ctx, merchant, name))
+	kept := false
+	defer func() { // after a panic, too
+		if !kept {
+			s.logIdempotency(c, s.store.DropAnswer(ctx, merchant, name))
+		}
+	}()
+	c.Next()
+	if w.Status() >= 500 || w.Header().Get("Retry-After") != "" || !w.Written() {
 		return
 	}
 	answer := store.Answer{Fingerprint: fingerprint, Status: w.Status(), Body: w.body.Bytes(), Header: map[string]string{}}
@@ -82,6 +87,7 @@ func (s *Server) keepAnswer(c *gin.Context, merchant, name, fingerprint string) 
 			answer.Header[header] = value
 		}
 	}
+	kept = true
 	s.logIdempotency(c, s.store.KeepAnswer(ctx, merchant, name, answer))
 }
 

@@ -20,27 +20,27 @@ import (
 
 // notificationInput is a notification as registered, in Norce's guide form (url) or its OpenAPI form (invoke).
 type notificationInput struct {
-	ID            string              `json:"id" validate:"omitempty,orderid"`
-	URL           string              `json:"url" validate:"max=2048"`
-	Invoke        string              `json:"invoke" validate:"max=2048"`
-	Method        string              `json:"method" validate:"omitempty,oneof=POST PUT PATCH"`
-	Headers       map[string]string   `json:"headers" validate:"max=32"`
-	Scope         scope.Value         `json:"scope"`
-	Schema        scope.Value         `json:"schema"`
-	AdapterID     string              `json:"adapterId" validate:"omitempty,adapterid"`
-	Reference     string              `json:"reference" validate:"max=256,plain"`
-	Description   string              `json:"description" validate:"max=1024"`
-	ExcludeActors []string            `json:"excludeActors" validate:"max=32,unique,dive,adapterid"`
-	Format        string              `json:"format"`
-	Options       scope.Value         `json:"options"`
-	Signing       *signingInput       `json:"signing"`
-	Ordering      string              `json:"ordering" validate:"omitempty,oneof=strict latest none"`
-	Retry         *retryInput         `json:"retry"`
-	Timeout       dispatcher.Duration `json:"timeout"`
-	ExpiresAfter  dispatcher.Duration `json:"expiresAfter"`
-	Version       string              `json:"version" validate:"omitempty,oneof=v0 v1"`
-	Created       scope.Value         `json:"created"` // read-only: accepted so that what was read can be written back
-	Stopped       scope.Value         `json:"stopped"` // likewise
+	ID            string               `json:"id" validate:"omitempty,orderid"`
+	URL           string               `json:"url" validate:"max=2048"`
+	Invoke        string               `json:"invoke" validate:"max=2048"`
+	Method        string               `json:"method" validate:"omitempty,oneof=POST PUT PATCH"`
+	Headers       map[string]string    `json:"headers" validate:"max=32"`
+	Scope         scope.Value          `json:"scope"`
+	Schema        scope.Value          `json:"schema"`
+	AdapterID     string               `json:"adapterId" validate:"omitempty,adapterid"`
+	Reference     string               `json:"reference" validate:"max=256,plain"`
+	Description   string               `json:"description" validate:"max=1024"`
+	ExcludeActors []string             `json:"excludeActors" validate:"max=32,unique,dive,adapterid"`
+	Format        string               `json:"format"`
+	Options       scope.Value          `json:"options"`
+	Signing       *signingInput        `json:"signing"`
+	Ordering      string               `json:"ordering" validate:"omitempty,oneof=strict latest none"`
+	Retry         *retryInput          `json:"retry"`
+	Timeout       *dispatcher.Duration `json:"timeout"`
+	ExpiresAfter  *dispatcher.Duration `json:"expiresAfter"`
+	Version       string               `json:"version" validate:"omitempty,oneof=v0 v1"`
+	Created       scope.Value          `json:"created"` // read-only: accepted so that what was read can be written back
+	Stopped       scope.Value          `json:"stopped"` // likewise
 }
 
 type signingInput struct {
@@ -49,7 +49,7 @@ type signingInput struct {
 }
 
 type retryInput struct {
-	MaxAttempts int                   `json:"maxAttempts" validate:"omitempty,min=1,max=50"`
+	MaxAttempts *int                  `json:"maxAttempts" validate:"omitempty,min=1,max=50"`
 	Schedule    []dispatcher.Duration `json:"schedule" validate:"max=50"`
 }
 
@@ -66,7 +66,6 @@ func (s *Server) readNotification(v scope.Value, at scope.Pointer) (dispatcher.N
 		URL: in.URL + in.Invoke, SpelledInvoke: in.Invoke != "", Method: orElse(in.Method, http.MethodPost),
 		ExcludeActors: in.ExcludeActors, Format: orElse(in.Format, dispatcher.FormatNorce), Options: in.Options,
 		Ordering: dispatcher.Ordering(orElse(in.Ordering, string(dispatcher.OrderingStrict))),
-		Timeout:  in.Timeout, ExpiresAfter: in.ExpiresAfter,
 	}
 	var more scope.Faults
 	n.Scope, more = scope.ParseScope(in.Scope, in.Schema)
@@ -85,7 +84,17 @@ func (s *Server) readNotification(v scope.Value, at scope.Pointer) (dispatcher.N
 	if k := in.Options.Kind(); k != scope.KindAbsent && k != scope.KindObject {
 		faults = append(faults, scope.Fault{Pointer: at.Child("options").String(), Detail: "expected object, got " + k.String()})
 	}
-	return n, faults
+	return n, onePerPointer(faults)
+}
+
+// onePerPointer keeps the first fault of each place: what has the wrong type need not be missing, too.
+func onePerPointer(faults scope.Faults) scope.Faults {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(faults, func(f scope.Fault) bool {
+		again := seen[f.Pointer]
+		seen[f.Pointer] = true
+		return again
+	})
 }
 
 // readCallbackURL makes a notification of a member of callback_urls (Probo): every change of the status is told.
@@ -186,16 +195,20 @@ func readTimes(in notificationInput, n *dispatcher.Notification, at scope.Pointe
 				Detail: fmt.Sprintf("expected a duration from %s to %s", dispatcher.Duration(least), dispatcher.Duration(most))})
 		}
 	}
-	if in.Timeout != 0 {
-		within(in.Timeout, 100*time.Millisecond, dispatcher.MaxTimeout, at.Child("timeout"))
-	} else {
-		n.Timeout = dispatcher.Duration(dispatcher.DefaultTimeout)
+	n.Timeout = dispatcher.Duration(dispatcher.DefaultTimeout)
+	if in.Timeout != nil {
+		n.Timeout = *in.Timeout
+		within(n.Timeout, 100*time.Millisecond, dispatcher.MaxTimeout, at.Child("timeout"))
 	}
-	if in.ExpiresAfter != 0 {
-		within(in.ExpiresAfter, time.Second, dispatcher.MaxExpiresAfter, at.Child("expiresAfter"))
+	if in.ExpiresAfter != nil {
+		n.ExpiresAfter = *in.ExpiresAfter
+		within(n.ExpiresAfter, time.Second, dispatcher.MaxExpiresAfter, at.Child("expiresAfter"))
 	}
 	if in.Retry != nil {
-		n.Retry = dispatcher.Retry{MaxAttempts: in.Retry.MaxAttempts, Schedule: in.Retry.Schedule}
+		n.Retry.Schedule = in.Retry.Schedule
+		if in.Retry.MaxAttempts != nil {
+			n.Retry.MaxAttempts = *in.Retry.MaxAttempts
+		}
 		for i, d := range in.Retry.Schedule {
 			within(d, time.Second, dispatcher.MaxScheduleDelay, at.Child("retry").Child("schedule").Child(strconv.Itoa(i)))
 		}

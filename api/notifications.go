@@ -188,6 +188,10 @@ func (s *Server) putNotification(c *gin.Context) {
 	}
 	var result dispatcher.Notification
 	err = s.producer.Commit(c.Request.Context(), ref, func(state store.State) (*store.Commit, error) {
+		order := state.Order
+		if err := setChannel(&order, c.GetHeader("X-Channel"), true); state.Known() && err != nil {
+			return nil, err
+		}
 		old, ok := state.Notification(c.Param("id"))
 		if !ok {
 			return nil, missingNotification(c.Param("id"))

@@ -418,7 +418,7 @@ func TestNotificationsAreRefusedAsDocumented(t *testing.T) {
 
 // anything fills the path parameters with what has the right shape and does not exist.
 var anything = map[string]string{
-	"orderId": "nowhere", "id": "nothing", "eventId": "019c0de1-7a3b-7c4d-8e5f-0123456789ab", "adapterId": "nobody",
+	"orderId": "nowhere", "id": "nothing", "eventId": dispatcher.NewEventID(time.Now(), 3).String(), "adapterId": "nobody",
 	"deliveryId": "2af03c5b9d8e4f60718293a4b5c6d7e8", "merchant": "acme", "channel": "web",
 }
 

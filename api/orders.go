@@ -132,7 +132,7 @@ func (s *Server) readRegistrations(body scope.Value, faults *scope.Faults) ([]di
 		if err != nil {
 			return err
 		}
-		if member.IsNothing() {
+		if k := member.Kind(); k == scope.KindAbsent || k == scope.KindNull {
 			return nil
 		}
 		if member.Kind() != scope.KindArray {

@@ -61,6 +61,7 @@ var kinds = []struct {
 	{dispatcher.ErrConflict, 409, "concurrent_writers", "Others kept writing the same order; try again.", 1},
 	{store.ErrTooMany, 422, "too_many_to_count", "Too many events to count with these filters; use cursor instead of offset, or other filters.", 0},
 	{dispatcher.ErrUnavailable, 503, "store_unavailable", "The store does not answer; nothing was lost, try again.", 1},
+	{context.Canceled, 503, "timed_out", "The client went away before the answer.", 1},
 	{context.DeadlineExceeded, 503, "timed_out", "The request took too long; try again.", 1},
 }
 
@@ -91,7 +92,7 @@ func problemOf(err error) *Problem {
 // fail answers an error.
 func (s *Server) fail(c *gin.Context, err error) {
 	p := problemOf(err)
-	if p.Status >= 500 {
+	if p.Status >= 500 && !errors.Is(err, context.Canceled) {
 		s.log.ErrorContext(c.Request.Context(), "request.failed", "method", c.Request.Method, "route", c.FullPath(),
 			"status", p.Status, "error", err)
 	}

@@ -38,8 +38,9 @@ const (
 
 // door is the whole API over a real store; nobody works on the queue.
 type door struct {
-	url   string
-	store *store.Store
+	handler http.Handler
+	url     string // of a server with it
+	store   *store.Store
 }
 
 // each runs fn over every Redis that there is, in parallel.
@@ -65,7 +66,7 @@ func open(t testing.TB, rdb *redis.Client) door {
 	token := func(secret string, role api.Role, merchant string) api.Token {
 		return api.Token{Name: secret, Hash: sha256.Sum256([]byte(secret)), Role: role, Merchants: []string{merchant}}
 	}
-	server := httptest.NewServer(api.New(api.Config{
+	d.handler = api.New(api.Config{
 		Store: d.store, Outbound: out, Health: api.NewHealth(d.store), Registry: registry, Log: log,
 		Producer: queue.NewProducer(queue.ProducerConfig{
 			Store: d.store, Redis: rdb, Bell: queue.NewBell(), Log: log, Metrics: queue.NewMetrics(registry),
@@ -75,7 +76,8 @@ func open(t testing.TB, rdb *redis.Client) door {
 			token(adminToken, api.RoleAdmin, "*"), token(globexToken, api.RoleAdapter, "globex"),
 		},
 		Monitoring: http.NotFoundHandler(),
-	}))
+	})
+	server := httptest.NewServer(d.handler)
 	t.Cleanup(server.Close)
 	d.url = server.URL
 	return d

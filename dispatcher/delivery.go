@@ -74,7 +74,7 @@ type Delivery struct {
 	Reason        Reason // of the last failure
 	StatusCode    int    // of the last answer
 	Attempts      int    // made, those included that count for nothing
-	Counted       int    // that count against the policy; faults of ours and manual attempts do not
+	Counted       int    // that count against the policy; faults of ours do not
 	NextAttemptAt time.Time
 	NextTrigger   Trigger
 	Lone          bool // a manual attempt of a settled delivery: outside its lane, and not repeated by itself

@@ -146,7 +146,10 @@ func (t URLTemplate) Resolve(order, configuration scope.Value) (string, error) {
 			}
 			b.WriteString(strings.TrimSuffix(value, "/"))
 		case modePath:
-			b.WriteString(escapeSegment(value))
+			if value == "." || value == ".." { // would climb; escaped dots are normalised back by some servers
+				return "", fmt.Errorf("placeholder {%s} is a path step", strings.Join(p.path, "."))
+			}
+			b.WriteString(url.PathEscape(value))
 		case modeQuery:
 			b.WriteString(url.QueryEscape(value))
 		}
@@ -159,14 +162,6 @@ func (t URLTemplate) Resolve(order, configuration scope.Value) (string, error) {
 func isBase(value string) bool {
 	u, err := url.Parse(value)
 	return err == nil && u.Scheme != "" && u.Host != "" && !strings.ContainsAny(value, "?#")
-}
-
-// escapeSegment escapes a value for one path segment; "." and ".." would climb, so their dots are escaped too.
-func escapeSegment(value string) string {
-	if value == "." || value == ".." {
-		return strings.ReplaceAll(value, ".", "%2E")
-	}
-	return url.PathEscape(value)
 }
 
 func scalarText(v scope.Value, path []string) (string, bool) {

@@ -28,8 +28,8 @@ func TestURLTemplateResolves(t *testing.T) {
 		{"https://h/{order.number}/{order.yes}/{order.no}", "https://h/93.09000000/true/false"}, // numbers keep their text
 		// A value is one segment, whatever it holds.
 		{"https://h/{order.slash}/x", "https://h/a%2Fb/x"},
-		{"https://h/a/{order.up}/x", "https://h/a/%2E%2E/x"},
-		{"https://h/a/{order.here}/x", "https://h/a/%2E/x"},
+		{"https://h/a/{order.up}/x", ""}, // would climb, escaped or not
+		{"https://h/a/{order.here}/x", ""},
 		{"https://h/a/{order.many}", "https://h/a/a%2F..%2F..%2Fb"},
 		{"https://h/{order.query}", "https://h/%3Fx=1"},
 		{"https://h/{order.hash}", "https://h/%23x"},
@@ -48,7 +48,7 @@ func TestURLTemplateResolves(t *testing.T) {
 		{"https://h/?{order.query}=1", "https://h/?%3Fx%3D1=1"},
 		// The configuration may bring the address, as in Norce's example.
 		{"{configuration.adapter.internalUrl}/api/v1/callbacks/orders/{order.id}/x", "https://erp.example.com/base/api/v1/callbacks/orders/1001/x"},
-		{"{configuration.bare}/{order.up}?a={order.and}", "https://erp.example.com:8443/%2E%2E?a=a%26b%3Dc"},
+		{"{configuration.bare}/x?up={order.up}&a={order.and}", "https://erp.example.com:8443/x?up=..&a=a%26b%3Dc"},
 		{"{configuration.bare}?a={order.id}", "https://erp.example.com:8443?a=1001"},
 		{"{configuration.bare}", "https://erp.example.com:8443"},
 		// What is no address cannot open a URL: the parts behind it would stand elsewhere than they were escaped for.
@@ -138,8 +138,8 @@ func FuzzURLTemplateHoldsValues(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		document := scope.Object(scope.Member{Name: "v", Value: scope.String(text)})
 		v, _ := document.Member("v").Text() // what JSON makes of it
-		if v == "" {
-			t.Skip("an empty value is none")
+		if v == "" || v == "." || v == ".." {
+			t.Skip("an empty value is none, and path steps are refused")
 		}
 		for _, part := range parts {
 			template, err := dispatcher.ParseURLTemplate(part.raw)

@@ -143,7 +143,10 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		held, err := decodeDelivery(d.ID, string(record))
 		return Moved{Held: held, Next: reply[1]}, err
 	case "late":
-		return Moved{Late: true}, nil
+		if always {
+			err = s.eraseLate(ctx, d.ID, *m.Attempt)
+		}
+		return Moved{Late: true}, err
 	}
 	return Moved{}, fmt.Errorf("record delivery %s: %w", d.ID, dispatcher.ErrNotFound)
 }

@@ -24,7 +24,10 @@ func (c content) String() string {
 	for _, field := range slices.Sorted(maps.Keys(c.hash)) {
 		fmt.Fprintf(&b, "%q=%q ", field, c.hash[field])
 	}
-	fmt.Fprintf(&b, "%q %q %q %v expires=%v", c.text, c.list, c.set, c.zset, c.expires)
+	for _, z := range c.zset {
+		fmt.Fprintf(&b, "%q:%v ", z.Member, z.Score)
+	}
+	fmt.Fprintf(&b, "%q %q %q expires=%v", c.text, c.list, c.set, c.expires)
 	return b.String()
 }
 

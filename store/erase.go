@@ -103,6 +103,9 @@ func (s *Store) eraseDelivery(ctx context.Context, id string) (done bool, err er
 		return err == nil, err
 	}
 	h := held[0]
+	if h.Erased {
+		return true, nil // by an earlier call, which found another in flight
+	}
 	if !h.Status.Terminal() {
 		if !h.ClaimedAt.IsZero() {
 			return false, nil // in flight: it is recorded, or the sweep finds it lost
@@ -129,8 +132,7 @@ func (s *Store) eraseDelivery(ctx context.Context, id string) (done bool, err er
 	}
 	values := []any{"r", record}
 	for _, a := range attempts {
-		a.Body, a.Header, a.Truncated = nil, nil, false
-		text, err := encodeAttempt(a)
+		text, err := encodeAttempt(erasedAttempt(a))
 		if err != nil {
 			return false, err
 		}
@@ -142,6 +144,25 @@ func (s *Store) eraseDelivery(ctx context.Context, id string) (done bool, err er
 		p.HSet(ctx, deliveryKey(shard, id), values...)
 		p.Del(ctx, snapshotKey(shard, h.ChangeID))
 	})
+}
+
+// erasedAttempt is an attempt without what it holds of the order.
+func erasedAttempt(a dispatcher.Attempt) dispatcher.Attempt {
+	a.Body, a.Header, a.Truncated = nil, nil, false
+	return a
+}
+
+// eraseLate takes the answer out of an Event that came late to a delivery which has been erased meanwhile.
+func (s *Store) eraseLate(ctx context.Context, id string, a dispatcher.Attempt) error {
+	held, err := s.Read(ctx, id)
+	if err != nil || len(held) == 0 || !held[0].Erased {
+		return err
+	}
+	text, err := encodeAttempt(erasedAttempt(a))
+	if err != nil {
+		return err
+	}
+	return unavailable("erase event", s.rdb.HSet(ctx, deliveryKey(held[0].Ref().Shard(), id), eventField(a.ID), text).Err())
 }
 
 // Settle ends a delivery without an attempt and records an Event that says why.

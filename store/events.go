@@ -46,6 +46,9 @@ func (s *Store) Event(ctx context.Context, merchant, id string) (Held, dispatche
 		return Held{}, dispatcher.Attempt{}, err
 	}
 	missing := fmt.Errorf("event %s: %w", id, dispatcher.ErrNotFound)
+	if event.Time().Before(s.oldest()) {
+		return Held{}, dispatcher.Attempt{}, missing
+	}
 	members, err := s.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
 		Key: indexKey(event.Shard(), merchant, indexAll, ""), ByLex: true,
 		Start: "[" + string(event[:]), Stop: "[" + string(event[:]) + strings.Repeat("\xff", 17), Count: 1,

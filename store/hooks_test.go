@@ -55,6 +55,9 @@ func (oneSlot) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 func (o oneSlot) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		keys := scriptKeys(cmd)
+		if keys != nil && len(keys) == 0 {
+			o.t.Errorf("script %v has no keys, or they are not where this looks for them", cmd.Args()[1])
+		}
 		for _, key := range keys {
 			if hashTag(key) != hashTag(keys[0]) {
 				o.t.Errorf("script %v has keys of two slots: %q and %q", cmd.Args()[1], keys[0], key)
@@ -89,10 +92,14 @@ type lostAnswer struct {
 
 func (l lostAnswer) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if err := next(ctx, cmd); err != nil || cmd.Name() != "evalsha" {
+		if err := next(ctx, cmd); err != nil || scriptKeys(cmd) == nil {
 			return err
 		}
-		name, ok := repeatable[cmd.Args()[1].(string)]
+		hash := cmd.Args()[1].(string)
+		if cmd.Name() == "eval" { // the first time Redis sees the script
+			hash = redis.NewScript(hash).Hash()
+		}
+		name, ok := repeatable[hash]
 		if !ok {
 			return nil
 		}

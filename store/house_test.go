@@ -69,7 +69,10 @@ func newHouse(t tb, rdb *redis.Client, hooks ...redis.Hook) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hooked := redis.NewClient(rdb.Options())
+	o := rdb.Options()
+	hooked := redis.NewClient(&redis.Options{
+		Network: o.Network, Addr: o.Addr, DB: o.DB, ContextTimeoutEnabled: true, MaxRetries: o.MaxRetries, DialerRetries: o.DialerRetries,
+	})
 	hooked.AddHook(oneSlot{t})
 	for _, hook := range hooks {
 		hooked.AddHook(hook)

@@ -70,7 +70,7 @@ func story(t *testing.T, h *house) (released []string) {
 		for range map[bool]int{false: 1, true: 2}[lateToo] {
 			move := h.attempt(held, v)
 			events++
-			binary.BigEndian.PutUint64(move.Attempt.ID[6:], events)
+			binary.BigEndian.PutUint64(move.Attempt.ID[7:], events)
 			move.Attempt.ID[15] = byte(order("1").Shard())
 			released = append(released, h.record(t, move).Next)
 			h.clock.advance(time.Second)

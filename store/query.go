@@ -40,6 +40,7 @@ type Page struct {
 
 const (
 	scanPage  = 100    // index members fetched from a shard at once when entries have to be looked at
+	lookMost  = 2000   // Events loaded in one round trip
 	countScan = 20_000 // Events that counting may look at
 )
 
@@ -116,7 +117,7 @@ func (s *Store) planQuery(q Query) queryPlan {
 		filters++
 	}
 	others := q.DeliveryID != "" || q.Reason != "" || q.StatusCode != "" || q.Target != "" ||
-		q.Outcome == dispatcher.Delivered || !q.From.IsZero() || !q.To.IsZero()
+		(q.Outcome != "" && q.Outcome != dispatcher.Failed) || !q.From.IsZero() || !q.To.IsZero()
 	plan.exact = filters <= 1 && !others
 	switch {
 	case q.OrderID != "":
@@ -143,19 +144,26 @@ func (s *Store) walk(ctx context.Context, q Query, fn func(Entry) bool) error {
 	if plan.exact {
 		size = int64(min(q.Limit+1, scanPage))
 	}
+	// 64 shards bring many members, of which a page mostly needs the first few; whoever looks for the rare soon looks at
+	// many at once.
+	look := min(q.Limit+1, lookMost)
 	for len(cursors) > 0 {
 		members, err := s.nextMembers(ctx, plan, q, cursors, size)
 		if err != nil {
 			return err
 		}
-		entries, err := s.readEntries(ctx, members)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if q.matches(e.Entry) && !fn(e.Entry) {
-				return nil
+		for len(members) > 0 {
+			n := min(look, len(members))
+			entries, err := s.readEntries(ctx, members[:n])
+			if err != nil {
+				return err
 			}
+			for _, e := range entries {
+				if q.matches(e.Entry) && !fn(e.Entry) {
+					return nil
+				}
+			}
+			members, look = members[n:], min(2*look, lookMost)
 		}
 	}
 	return nil
@@ -169,7 +177,7 @@ func (s *Store) nextMembers(ctx context.Context, plan queryPlan, q Query, cursor
 		for shard, from := range cursors {
 			cmds[shard] = p.ZRangeArgs(ctx, redis.ZRangeArgs{
 				Key: indexKey(shard, plan.merchant, plan.kind, plan.value), ByLex: true, Rev: true,
-				Start: from, Stop: lexSince(q, s.now().Add(-s.retention)), Count: size,
+				Start: from, Stop: lexSince(later(s.oldest(), q.From)), Count: size,
 			})
 		}
 	})
@@ -221,7 +229,7 @@ func (s *Store) walkDelivery(ctx context.Context, q Query, fn func(Entry) bool) 
 	slices.Reverse(attempts)
 	for _, a := range attempts {
 		e := Entry{held.Delivery, a}
-		if q.Before != nil && compareEvents(a.ID, *q.Before) >= 0 {
+		if a.ID.Time().Before(s.oldest()) || q.Before != nil && compareEvents(a.ID, *q.Before) >= 0 {
 			continue
 		}
 		if q.matches(e) && !fn(e) {
@@ -235,7 +243,8 @@ func (s *Store) cardinality(ctx context.Context, plan queryPlan) (int64, error) 
 	var cmds []*redis.IntCmd
 	err := s.pipelined(ctx, "count index", func(p redis.Pipeliner) {
 		for _, shard := range plan.shards {
-			cmds = append(cmds, p.ZCard(ctx, indexKey(shard, plan.merchant, plan.kind, plan.value)))
+			key := indexKey(shard, plan.merchant, plan.kind, plan.value)
+			cmds = append(cmds, p.ZLexCount(ctx, key, lexSince(s.oldest()), "+"))
 		}
 	})
 	var total int64
@@ -249,7 +258,7 @@ func (s *Store) cardinality(ctx context.Context, plan queryPlan) (int64, error) 
 func lexBefore(q Query) string {
 	upper := "+"
 	if !q.To.IsZero() {
-		upper = "(" + timePrefix(q.To)
+		upper = "(" + timePrefix(q.To.Add(time.Millisecond-1)) // ids tell whole milliseconds: the one that To lies in is asked for
 	}
 	if q.Before != nil {
 		before := "(" + string(q.Before[:])
@@ -260,10 +269,11 @@ func lexBefore(q Query) string {
 	return upper
 }
 
-// lexSince is the lower end: what is older than the retention is no longer told, trimmed or not.
-func lexSince(q Query, oldest time.Time) string {
-	return "[" + timePrefix(later(oldest, q.From))
-}
+// lexSince is the lower end of a BYLEX range.
+func lexSince(since time.Time) string { return "[" + timePrefix(since) }
+
+// oldest is the time of the oldest Event that is told: what is older than the retention is not, trimmed or not.
+func (s *Store) oldest() time.Time { return s.now().Add(-s.retention).Truncate(time.Millisecond) }
 
 // timePrefix is the first six bytes of every Event id made at that millisecond.
 func timePrefix(t time.Time) string {

@@ -22,6 +22,8 @@ var (
 	reopenScript = script("reopen")
 	forgetScript = script("forget")
 	eraseScript  = script("erase")
+	auditScript  = script("audit")
+	repairScript = script("repair")
 )
 
 func script(name string) *redis.Script {

@@ -36,6 +36,7 @@ type serveFlags struct {
 	Retention      string   `help:"How long Events and payloads are kept after a delivery settled." default:"168h"`
 	Concurrency    string   `help:"Attempts in flight at once in this process." default:"128"`
 	Servers        string   `help:"Asynq servers in this process, each with its own fetch loop." default:"2"`
+	Sweep          string   `help:"Look after deliveries that should have moved; at least one process must." default:"true" placeholder:"BOOL"`
 	LogLevel       string   `help:"debug, info, warn or error." default:"info"`
 	LogFormat      string   `help:"text or json." default:"text"`
 }
@@ -54,6 +55,7 @@ type settings struct {
 	retention      time.Duration
 	concurrency    int
 	servers        int
+	sweep          bool
 	log            slog.HandlerOptions
 	logJSON        bool
 }
@@ -102,6 +104,9 @@ func (f serveFlags) check(tokens []fileToken) (settings, error) {
 	var err error
 	if s.allowPlainHTTP, err = strconv.ParseBool(f.AllowPlainHTTP); err != nil {
 		bad("allow-plain-http", "%q: expected true or false", f.AllowPlainHTTP)
+	}
+	if s.sweep, err = strconv.ParseBool(f.Sweep); err != nil {
+		bad("sweep", "%q: expected true or false", f.Sweep)
 	}
 	if f.SealingKey != "" {
 		if s.sealingKey, err = base64.StdEncoding.DecodeString(f.SealingKey); err != nil || len(s.sealingKey) != store.SealingKeyBytes {

@@ -108,7 +108,7 @@ var yes, one = true, 1
 
 var configFileSample = configFile{
 	Listen: "x", Role: "x", RedisURL: "x", DataDir: "x", DevToken: "x", AllowTarget: []string{"x"}, AllowPlainHTTP: &yes,
-	SealingKey: "x", Retention: "x", Concurrency: &one, Servers: &one, LogLevel: "x", LogFormat: "x",
+	SealingKey: "x", Retention: "x", Concurrency: &one, Servers: &one, Sweep: &yes, LogLevel: "x", LogFormat: "x",
 }
 
 func serveFlagNames(t *testing.T) (names []string) {
@@ -147,7 +147,7 @@ func TestTokenIsLetInByItsEntry(t *testing.T) {
 		t.Errorf("entry %+v", file.Tokens)
 	}
 	flags := serveFlags{Listen: "127.0.0.1:0", Role: "all", RedisURL: "redis://localhost", AllowPlainHTTP: "false", SealingKey: file.SealingKey,
-		Retention: "168h", Concurrency: "1", Servers: "1", LogLevel: "info", LogFormat: "text"}
+		Retention: "168h", Concurrency: "1", Servers: "1", Sweep: "true", LogLevel: "info", LogFormat: "text"}
 	if _, err := flags.check(file.Tokens); err != nil {
 		t.Error("what token prints is refused:", err)
 	}

@@ -25,6 +25,7 @@ type configFile struct {
 	Retention      string      `yaml:"retention"`
 	Concurrency    *int        `yaml:"concurrency"`
 	Servers        *int        `yaml:"servers"`
+	Sweep          *bool       `yaml:"sweep"`
 	LogLevel       string      `yaml:"log-level"`
 	LogFormat      string      `yaml:"log-format"`
 	Tokens         []fileToken `yaml:"tokens"`
@@ -79,6 +80,10 @@ func (f configFile) value(flag string) string {
 	case "allow-plain-http":
 		if f.AllowPlainHTTP != nil {
 			return fmt.Sprint(*f.AllowPlainHTTP)
+		}
+	case "sweep":
+		if f.Sweep != nil {
+			return fmt.Sprint(*f.Sweep)
 		}
 	case "sealing-key":
 		return f.SealingKey

@@ -22,9 +22,11 @@ type commands struct {
 	Config  string           `help:"YAML file; holds every flag of serve by its name, and tokens." type:"path" placeholder:"FILE"`
 	Version kong.VersionFlag `help:"Print the version and leave."`
 
-	Serve  serveCommand  `cmd:"" default:"withargs" help:"Run the API, the worker and the pages (the default command)."`
-	Token  tokenCommand  `cmd:"" help:"Make a token for the configuration file."`
-	Listen listenCommand `cmd:"" help:"Receive and print deliveries: a target for trying things out."`
+	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the API, the worker and the pages (the default command)."`
+	Token   tokenCommand   `cmd:"" help:"Make a token for the configuration file."`
+	Check   checkCommand   `cmd:"" help:"Print the invariant (accepted, terminal, open, overdue, orphaned); ends with 1 when anything is orphaned."`
+	Requeue requeueCommand `cmd:"" help:"Put everything that is owed back to work, after whatever was lost."`
+	Listen  listenCommand  `cmd:"" help:"Receive and print deliveries: a target for trying things out."`
 }
 
 func main() {

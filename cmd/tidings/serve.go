@@ -141,6 +141,7 @@ func (s *service) close() (err error) {
 
 func (s *service) openWorker(st *store.Store, out *outbound.Client, metrics *queue.Metrics) {
 	rdb := s.redis.client(16 + s.set.concurrency)
+	rdb.AddHook(queue.Reviver{})
 	rdb.AddHook(s.bell)
 	s.opened(rdb.Close)
 	s.worker = queue.NewWorker(queue.WorkerConfig{
@@ -222,7 +223,9 @@ func (s *service) run(ctx context.Context) error {
 			return errors.Join(err, s.close())
 		}
 		wg.Go(func() { s.bell.Listen(background, s.rdb) })
-		wg.Go(func() { s.sweeper.Run(background) })
+		if s.set.sweep {
+			wg.Go(func() { s.sweeper.Run(background) })
+		}
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(s.listener) }()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/tidings/tidings/dispatcher"
@@ -30,6 +31,7 @@ type Deliverer struct {
 type Disposition struct {
 	RetryAt time.Time // when the next attempt is due; zero: none
 	GivenUp bool      // the delivery has failed for good
+	Why     string    // what the attempt met, for operators
 }
 
 // Deliver makes one attempt of the task's delivery, if it is still due. An error means that we could not look or not
@@ -151,9 +153,17 @@ func (d *Deliverer) record(ctx context.Context, h store.Held, to dispatcher.Deli
 	}
 	d.producer.EnqueueNext(ctx, moved.Next)
 	if to.Status.Terminal() {
-		return Disposition{GivenUp: to.Status == dispatcher.StatusFailed}, nil
+		return Disposition{GivenUp: to.Status == dispatcher.StatusFailed, Why: why(a)}, nil
 	}
-	return Disposition{RetryAt: to.NextAttemptAt}, nil
+	return Disposition{RetryAt: to.NextAttemptAt, Why: why(a)}, nil
+}
+
+// why names the reason and, where there was an answer, its status.
+func why(a dispatcher.Attempt) string {
+	if a.StatusCode == 0 {
+		return string(a.Reason)
+	}
+	return string(a.Reason) + " " + strconv.Itoa(a.StatusCode)
 }
 
 // keep writes what was done until the store takes it: a request that went out must not go out again only because Redis

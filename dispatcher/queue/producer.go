@@ -18,6 +18,7 @@ import (
 // Producer accepts changes and enqueues what they owe.
 type Producer struct {
 	store     *store.Store
+	rdb       redis.UniversalClient
 	client    *asynq.Client
 	inspector *asynq.Inspector
 	ringer    *ringer
@@ -42,7 +43,7 @@ func NewProducer(cfg ProducerConfig) *Producer {
 		cfg.Now = time.Now
 	}
 	return &Producer{
-		store: cfg.Store, client: asynq.NewClientFromRedisClient(cfg.Redis),
+		store: cfg.Store, rdb: cfg.Redis, client: asynq.NewClientFromRedisClient(cfg.Redis),
 		inspector: asynq.NewInspectorFromRedisClient(cfg.Redis), ringer: newRinger(cfg.Bell, cfg.Redis),
 		log: cfg.Log, metrics: cfg.Metrics, now: cfg.Now,
 	}
@@ -134,6 +135,12 @@ func (p *Producer) enqueue(ctx context.Context, t dispatcher.Task) (err error) {
 		}
 	}
 	return err
+}
+
+// announceQueue tells Asynq's inspector and Asynqmon of the queue again. Asynq's client does so once in its life only,
+// which is not enough when Asynq's keyspace was lost meanwhile.
+func (p *Producer) announceQueue(ctx context.Context) error {
+	return p.rdb.SAdd(ctx, "asynq:queues", Name).Err()
 }
 
 // supersede settles what ordering "latest" drops now that newer deliveries wait behind it. What a crash here leaves

@@ -129,7 +129,9 @@ func (s *Sweeper) look(ctx context.Context, h store.Held) (again bool, err error
 	}
 	info, err := s.producer.inspector.GetTaskInfo(Name, taskID(h.ID, h.Generation))
 	switch {
-	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+	case errors.Is(err, asynq.ErrQueueNotFound):
+		return true, s.found(ctx, "not_enqueued", errors.Join(s.producer.announceQueue(ctx), s.reopen(ctx, h)))
+	case errors.Is(err, asynq.ErrTaskNotFound):
 		return true, s.found(ctx, "not_enqueued", s.reopen(ctx, h))
 	case err != nil:
 		return false, errors.Join(dispatcher.ErrUnavailable, err) // could not look: decide nothing

@@ -119,9 +119,13 @@ func (w *Worker) Stop() {
 var errOurs = errors.New("fault of ours")
 
 // retryAt tells Asynq when the delivery's own policy wants the next attempt.
-type retryAt struct{ at time.Time }
+type retryAt struct {
+	at  time.Time
+	why string
+}
 
-func (r retryAt) Error() string { return "next attempt due at " + r.at.Format(time.RFC3339) }
+// Error is what operators see in Asynqmon as the last error of a task.
+func (r retryAt) Error() string { return r.why + "; next attempt due at " + r.at.Format(time.RFC3339) }
 
 func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 	t, err := parseTask(task.Payload())
@@ -133,9 +137,9 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 	case err != nil:
 		return fmt.Errorf("%w: %w", errOurs, err)
 	case !done.RetryAt.IsZero():
-		return retryAt{done.RetryAt}
+		return retryAt{done.RetryAt, done.Why}
 	case done.GivenUp:
-		return fmt.Errorf("given up by its policy: %w", asynq.SkipRetry)
+		return fmt.Errorf("%s; given up by its policy: %w", done.Why, asynq.SkipRetry)
 	}
 	return nil
 }

@@ -71,6 +71,16 @@ func TestNorceAddsOnlyWhatIsMissing(t *testing.T) {
 	}
 }
 
+// Its own members stand where the adapter wrote them.
+func TestNorceKeepsThePlaceOfMembers(t *testing.T) {
+	t.Parallel()
+	body := render(t, format(t, "norce"), message(t, "norce", []byte(`{"x":1,"created":"c","id":"mine","y":{"b":1,"a":2}}`))).Body
+	want := `{"merchant":"norce","channel":"1","lastModified":"2019-08-24T14:16:52.382Z","x":1,"created":"c","id":"mine","y":{"b":1,"a":2},"notifications":[`
+	if !strings.HasPrefix(string(body), want) {
+		t.Errorf("\n got %s\nwant %s...", body, want)
+	}
+}
+
 func TestNorceNotifications(t *testing.T) {
 	t.Parallel()
 	m := message(t, "norce", []byte(`{"x":1}`))

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidings/tidings/dispatcher/queue"
+	"github.com/tidings/tidings/store"
+)
+
+// storeFlags are those of the commands that look into a running Tidings' Redis.
+type storeFlags struct {
+	RedisURL string `help:"Redis of the running Tidings; its own one is not reached from outside." placeholder:"URL" required:""`
+}
+
+// open connects; close must be called.
+func (f storeFlags) open() (st *store.Store, clients redisClients, closer func() error, err error) {
+	target, err := parseRedisURL(f.RedisURL)
+	if err != nil {
+		return nil, clients, nil, usageError{fmt.Errorf("--redis-url: %w", err)}
+	}
+	clients = redisClients{target: target}
+	rdb := clients.client(16)
+	// Deliveries hold no secrets: these commands open nothing that is sealed, and any key will do.
+	sealer, err := store.NewSealer(store.NewSealingKey())
+	if err != nil {
+		return nil, clients, nil, err
+	}
+	return store.New(store.Config{Redis: rdb, Sealer: sealer}), clients, rdb.Close, nil
+}
+
+type checkCommand struct {
+	storeFlags
+	JSON bool `help:"Print one JSON object."`
+}
+
+// errOrphaned makes check end with 1.
+var errOrphaned = errors.New("the invariant is broken: some open deliveries are looked after by nobody (tidings requeue mends it)")
+
+// Run prints the invariant: accepted = terminal + open, and nothing orphaned.
+func (c checkCommand) Run(ctx context.Context, out output) error {
+	st, _, closer, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer closer()
+	audit, err := st.Audit(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if err := json.NewEncoder(out.Out).Encode(audit); err != nil {
+			return err
+		}
+	} else {
+		printAudit(out, audit)
+	}
+	if audit.Orphaned > 0 {
+		return errOrphaned
+	}
+	return nil
+}
+
+func printAudit(out output, a store.Audit) {
+	line := func(name string, n int64) { fmt.Fprintf(out.Out, "%-24s %d\n", name, n) }
+	line("accepted", a.Accepted)
+	line("terminal", a.Terminal)
+	line("open", a.Open)
+	for _, status := range slices.Sorted(maps.Keys(a.ByStatus)) {
+		line("  "+string(status), a.ByStatus[status])
+	}
+	line("in flight", a.InFlight)
+	line("overdue", a.Overdue)
+	line("orphaned", a.Orphaned)
+	for _, o := range a.Orphans {
+		fmt.Fprintf(out.Out, "  %s %s\n", o.DeliveryID, o.Finding)
+	}
+}
+
+// requeueRounds bounds requeue beside a running Tidings, where there is always something that has just become due.
+const requeueRounds = 1000
+
+type requeueCommand struct {
+	storeFlags
+}
+
+// Run puts everything that is owed back to work: what is orphaned is repaired, what is due and not in flight is looked
+// at by a sweep at once. It is safe beside a running Tidings, and after Asynq's keyspace was lost.
+func (c requeueCommand) Run(ctx context.Context, out output) error {
+	st, clients, closer, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer closer()
+	repaired, err := st.Repair(ctx)
+	if err != nil {
+		return err
+	}
+	hastened, err := st.HastenAll(ctx)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(out.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	rdb := clients.client(16)
+	defer rdb.Close()
+	metrics := queue.NewMetrics(prometheus.NewRegistry())
+	producer := queue.NewProducer(queue.ProducerConfig{Store: st, Redis: rdb, Bell: queue.NewBell(), Log: log, Metrics: metrics})
+	sweeper := queue.NewSweeper(st, producer, log, metrics, nil)
+	enqueued := 0
+	for range requeueRounds {
+		n, err := sweeper.Sweep(ctx)
+		if err != nil {
+			return err
+		}
+		enqueued += n
+		_, overdue, err := st.Backlog(ctx)
+		if err != nil {
+			return err
+		}
+		if overdue == 0 {
+			break
+		}
+	}
+	fmt.Fprintf(out.Out, "repaired %d, looked at %d, enqueued %d\n", repaired, hastened, enqueued)
+	return nil
+}

@@ -1,0 +1,108 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/store"
+	"github.com/tidings/tidings/store/storetest"
+)
+
+func benchEach(b *testing.B, fn func(b *testing.B, h *house)) {
+	for name, open := range map[string]func(testing.TB) *redis.Client{"miniredis": storetest.Mini, "redis-server": storetest.Server} {
+		b.Run(name, func(b *testing.B) {
+			h := newHouse(b, open(b))
+			b.Cleanup(func() { _ = h.rdb.Close() })
+			b.ReportAllocs()
+			fn(b, h)
+		})
+	}
+}
+
+// One change of an order of 1 KB with one notification, which owes one delivery. One round trip; the load is not in it.
+func BenchmarkCommit(b *testing.B) {
+	benchEach(b, func(b *testing.B, h *house) {
+		rng := rand.New(rand.NewPCG(1, 1))
+		commits := make([]store.Commit, 0, 1024)
+		for b.Loop() {
+			if len(commits) == 0 {
+				b.StopTimer()
+				h.plain.FlushDB(b.Context())
+				for i := range 1024 {
+					ref := order(fmt.Sprintf("order-%d", i))
+					commits = append(commits, h.planned(b, h.load(b, ref), sizedOrder(rng, "created"), notification(b, "n1", "strict")))
+				}
+				b.StartTimer()
+			}
+			last := len(commits) - 1
+			if _, err := h.Commit(b.Context(), commits[last]); err != nil {
+				b.Fatal(err)
+			}
+			commits = commits[:last]
+		}
+	})
+}
+
+// One attempt of a delivery, without the POST: two round trips.
+func BenchmarkClaimAndRecord(b *testing.B) {
+	benchEach(b, func(b *testing.B, h *house) {
+		rng := rand.New(rand.NewPCG(1, 1))
+		var tasks []dispatcher.Task
+		for b.Loop() {
+			if len(tasks) == 0 {
+				b.StopTimer()
+				h.plain.FlushDB(b.Context())
+				for i := range 1024 {
+					_, ready := h.put(b, order(fmt.Sprintf("order-%d", i)), sizedOrder(rng, "created"), notification(b, "n1", "strict"))
+					tasks = append(tasks, ready...)
+				}
+				b.StartTimer()
+			}
+			last := len(tasks) - 1
+			h.deliver(b, tasks[last], delivered)
+			tasks = tasks[:last]
+		}
+	})
+}
+
+// The newest ten of 10,000 Events, as the console asks for them.
+func BenchmarkEvents(b *testing.B) {
+	benchEach(b, func(b *testing.B, h *house) {
+		for i := range 1000 {
+			n := notification(b, "n1", "none")
+			n.AdapterID = []string{"erp", "wms"}[i%2]
+			owed, _ := h.put(b, order(fmt.Sprintf("order-%d", i)), status("created"), n)
+			held := h.read(b, owed[0].ID)
+			for range 10 {
+				h.clock.advance(time.Millisecond)
+				move := h.attempt(held, retried)
+				move.To = held.Delivery
+				held = h.record(b, move).Held
+			}
+		}
+		for name, q := range map[string]store.Query{
+			"all":                    {},
+			"of an order":            {OrderID: "order-500"},
+			"of an adapter":          {AdapterID: "erp"},
+			"failed":                 {Outcome: dispatcher.Failed},
+			"a status, looked for":   {StatusCode: "5xx"},
+			"adapter and class, too": {AdapterID: "wms", StatusCode: "5xx"},
+		} {
+			q.Merchant, q.Limit = "acme", 10
+			b.Run(name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					page, err := h.Events(b.Context(), q)
+					if err != nil || len(page.Entries) != 10 {
+						b.Fatalf("%d events, %v", len(page.Entries), err)
+					}
+				}
+			})
+		}
+	})
+}

@@ -1,0 +1,30 @@
+-- Looks whether an open delivery is looked after: it must be in the due index, and in its lane if it takes turns.
+--
+-- KEYS[1] record, KEYS[2] due, KEYS[3] lane
+-- ARGV[1] delivery id, ARGV[2] "1" when in a lane, ARGV[3] prefix of the keys of records
+--
+-- Returns {status letter, claimed at, due (ms, or ""), finding}; finding is "" when all is well, else "not_due",
+-- "not_in_lane" or "behind_settled". A delivery that is gone returns {"", "", "", ""}.
+local cur = redis.call('HGET', KEYS[1], 'r')
+if not cur then return {'', '', '', ''} end
+local status = string.sub(cur, 13, 13)
+local due = redis.call('ZSCORE', KEYS[2], ARGV[1]) or ''
+local finding = ''
+if status == 'p' or status == 'r' or status == 'k' then
+	if due == '' then finding = 'not_due' end
+	if ARGV[2] == '1' then
+		local lane = redis.call('LRANGE', KEYS[3], 0, -1)
+		local inside = false
+		for _, id in ipairs(lane) do
+			if id == ARGV[1] then inside = true end
+		end
+		if not inside then
+			finding = 'not_in_lane'
+		elseif lane[1] ~= ARGV[1] then
+			local head = redis.call('HGET', ARGV[3] .. lane[1], 'r')
+			local hs = head and string.sub(head, 13, 13)
+			if hs ~= 'p' and hs ~= 'r' and hs ~= 'k' then finding = 'behind_settled' end
+		end
+	end
+end
+return {status, string.sub(cur, 14, 26), due, finding}

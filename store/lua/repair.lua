@@ -1,0 +1,34 @@
+-- Makes an open delivery looked after again, whatever was lost of its indexes.
+--
+-- KEYS[1] record, KEYS[2] due, KEYS[3] lane
+-- ARGV[1] delivery id, ARGV[2] "1" when in a lane, ARGV[3] prefix of the keys of records, ARGV[4] due (ms)
+-- Returns 1 when something was repaired.
+local cur = redis.call('HGET', KEYS[1], 'r')
+if not cur then return 0 end
+local status = string.sub(cur, 13, 13)
+if status ~= 'p' and status ~= 'r' and status ~= 'k' then return 0 end
+local repaired = redis.call('ZADD', KEYS[2], 'NX', ARGV[4], ARGV[1])
+if ARGV[2] ~= '1' then return repaired end
+local inside = false
+for _, id in ipairs(redis.call('LRANGE', KEYS[3], 0, -1)) do
+	local open = false
+	local record = redis.call('HGET', ARGV[3] .. id, 'r')
+	if record then
+		local s = string.sub(record, 13, 13)
+		open = s == 'p' or s == 'r' or s == 'k'
+	end
+	if id == ARGV[1] then
+		inside = true
+	elseif not open then
+		redis.call('LREM', KEYS[3], 1, id)
+		repaired = 1
+	end
+end
+if not inside then
+	-- Where it stood is lost; at the end it delays nobody, and an older change behind newer ones is what a manual
+	-- retry would be, too.
+	redis.call('RPUSH', KEYS[3], ARGV[1])
+	repaired = 1
+end
+if repaired == 1 then redis.call('ZADD', KEYS[2], ARGV[4], ARGV[1]) end
+return repaired
