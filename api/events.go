@@ -72,8 +72,8 @@ func (s *Server) listEvents(c *gin.Context) {
 		return
 	}
 	p := cursorPagination{Limit: q.Limit, Size: len(page.Entries)}
-	if page.More {
-		p.Next = encodeCursor(page.Entries[len(page.Entries)-1].Attempt.ID, filterOf(values))
+	if page.Next != nil {
+		p.Next = encodeCursor(*page.Next, filterOf(values))
 	}
 	c.PureJSON(http.StatusOK, eventPage{viewEvents(page.Entries), p})
 }

@@ -43,7 +43,7 @@ func TestEventsWithoutAnAnswer(t *testing.T) {
 	d := dispatcher.Delivery{ID: "d1", Merchant: "acme", OrderID: "1001", Attempts: 2, NextTrigger: dispatcher.TriggerAutomatic}
 	lost := dispatcher.NewEvent(d, d.Interrupted(noon, noon.Add(time.Minute)))
 	if lost.Sent != dispatcher.SentUnknown || lost.Reason != dispatcher.ReasonInterrupted || lost.Attempt != 3 || !lost.WillRetry ||
-		!lost.Timestamp.Equal(noon) || lost.Outcome != dispatcher.Failed || lost.Request.Headers != nil {
+		!lost.Timestamp.Equal(noon.Add(time.Minute)) || lost.DurationMs != 60_000 || lost.Outcome != dispatcher.Failed || lost.Request.Headers != nil {
 		t.Errorf("%+v", lost)
 	}
 	settled := dispatcher.NewEvent(d, d.Settlement(dispatcher.ReasonExpired, noon))

@@ -30,13 +30,14 @@ func (s *Store) Overdue(ctx context.Context, perShard int64) ([]string, error) {
 	return ids, nil
 }
 
-// Defer sets when the sweep shall look at an open delivery again.
+// Defer sets when the sweep shall look at an overdue delivery again. One that has moved since (a worker claimed it) keeps
+// the time that this gave it.
 func (s *Store) Defer(ctx context.Context, id string, until time.Time) error {
 	shard, err := dispatcher.DeliveryShard(id)
 	if err != nil {
 		return err
 	}
-	return unavailable("defer", s.rdb.ZAddXX(ctx, dueKey(shard), redis.Z{Score: float64(millis(until)), Member: id}).Err())
+	return unavailable("defer", deferScript.Run(ctx, s.rdb, []string{dueKey(shard)}, id, millis(s.now()), millis(until)).Err())
 }
 
 // Forget drops a delivery from the due index: one that is settled or gone. An open one stays: it may have been reopened

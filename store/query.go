@@ -35,42 +35,51 @@ type Query struct {
 // Page is a page of Events, newest first.
 type Page struct {
 	Entries []Entry
-	More    bool // older ones exist; go on from the last entry
+	Next    *dispatcher.EventID // go on before this one; nil when there are no older ones
 }
 
 const (
-	scanPage  = 100    // index members fetched from a shard at once when entries have to be looked at
-	lookMost  = 2000   // Events loaded in one round trip
-	countScan = 20_000 // Events that counting may look at
+	scanPage = 100    // index members fetched from a shard at once when entries have to be looked at
+	lookMost = 2000   // Events loaded in one round trip
+	scanMost = 20_000 // Events that one query may look at
 )
 
-// Events answers a query: from the most selective index, looking at entries only where no index answers whole.
+// Events answers a query: from the most selective index, looking at entries only where no index answers whole. A page
+// may be short, even empty, and yet have a Next: then scanMost Events were looked at and few were meant.
 func (s *Store) Events(ctx context.Context, q Query) (Page, error) {
 	var page Page
-	err := s.walk(ctx, q, func(e Entry) bool {
-		if len(page.Entries) == q.Limit {
-			page.More = true
+	var last dispatcher.EventID
+	looked := 0
+	err := s.walk(ctx, q, func(e Entry, meant bool) bool {
+		if looked == scanMost || meant && len(page.Entries) == q.Limit {
+			page.Next = &last
 			return false
 		}
-		page.Entries = append(page.Entries, e)
+		if meant {
+			page.Entries = append(page.Entries, e)
+		}
+		last = e.Attempt.ID
+		looked++
 		return true
 	})
 	return page, err
 }
 
 // CountEvents answers a query by offset and with the total. A single indexed filter is counted from its index; others
-// by looking, up to countScan Events, beyond which it is ErrTooMany.
+// by looking, at most at scanMost Events, beyond which it is ErrTooMany.
 func (s *Store) CountEvents(ctx context.Context, q Query, offset int) ([]Entry, int64, error) {
 	var entries []Entry
-	var seen int64
+	var seen, looked int64
 	plan := s.planQuery(q)
-	err := s.walk(ctx, q, func(e Entry) bool {
-		seen++
-		if seen > int64(offset) && len(entries) < q.Limit {
-			entries = append(entries, e)
-		}
-		if seen > countScan {
+	err := s.walk(ctx, q, func(e Entry, meant bool) bool {
+		if looked++; looked > scanMost {
 			return false
+		}
+		if meant {
+			seen++
+		}
+		if meant && seen > int64(offset) && len(entries) < q.Limit {
+			entries = append(entries, e)
 		}
 		return !plan.exact || seen < int64(offset+q.Limit)
 	})
@@ -80,7 +89,7 @@ func (s *Store) CountEvents(ctx context.Context, q Query, offset int) ([]Entry, 
 	case plan.exact:
 		total, err := s.cardinality(ctx, plan)
 		return entries, max(total, seen), err
-	case seen > countScan:
+	case looked > scanMost:
 		return nil, 0, ErrTooMany
 	}
 	return entries, seen, nil
@@ -130,8 +139,8 @@ func (s *Store) planQuery(q Query) queryPlan {
 	return plan
 }
 
-// walk calls fn with every Event of the query, newest first, until it returns false.
-func (s *Store) walk(ctx context.Context, q Query, fn func(Entry) bool) error {
+// walk calls fn with the Events of the best index, newest first, and whether the query means them, until it returns false.
+func (s *Store) walk(ctx context.Context, q Query, fn func(e Entry, meant bool) bool) error {
 	if q.DeliveryID != "" {
 		return s.walkDelivery(ctx, q, fn)
 	}
@@ -159,7 +168,7 @@ func (s *Store) walk(ctx context.Context, q Query, fn func(Entry) bool) error {
 				return err
 			}
 			for _, e := range entries {
-				if q.matches(e.Entry) && !fn(e.Entry) {
+				if !fn(e.Entry, q.matches(e.Entry)) {
 					return nil
 				}
 			}
@@ -218,7 +227,7 @@ func (s *Store) nextMembers(ctx context.Context, plan queryPlan, q Query, cursor
 	return sure, nil
 }
 
-func (s *Store) walkDelivery(ctx context.Context, q Query, fn func(Entry) bool) error {
+func (s *Store) walkDelivery(ctx context.Context, q Query, fn func(e Entry, meant bool) bool) error {
 	held, attempts, err := s.Delivery(ctx, q.Merchant, q.DeliveryID)
 	if isNotFound(err) {
 		return nil
@@ -232,7 +241,7 @@ func (s *Store) walkDelivery(ctx context.Context, q Query, fn func(Entry) bool) 
 		if a.ID.Time().Before(s.oldest()) || q.Before != nil && compareEvents(a.ID, *q.Before) >= 0 {
 			continue
 		}
-		if q.matches(e) && !fn(e) {
+		if !fn(e, q.matches(e)) {
 			return nil
 		}
 	}

@@ -22,6 +22,7 @@ var (
 	reopenScript = script("reopen")
 	forgetScript = script("forget")
 	eraseScript  = script("erase")
+	deferScript  = script("defer")
 	auditScript  = script("audit")
 	repairScript = script("repair")
 )

@@ -29,7 +29,6 @@ var moods = []Mood{Slow, Errs, Resets, Refuses}
 // Receivers are targets on ports of their own.
 type Receivers struct {
 	history *History
-	mu      sync.Mutex
 	all     []*receiver
 }
 

@@ -50,7 +50,7 @@ func (c checkCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
-	defer closer()
+	defer func() { _ = closer() }()
 	audit, err := st.Audit(ctx)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (c requeueCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
-	defer closer()
+	defer func() { _ = closer() }()
 	repaired, err := st.Repair(ctx)
 	if err != nil {
 		return err

@@ -39,6 +39,9 @@ type Disposition struct {
 func (d *Deliverer) Deliver(ctx context.Context, t dispatcher.Task) (Disposition, error) {
 	claim, err := d.store.Claim(ctx, t, Lease)
 	if err != nil {
+		if claim.State == store.Claimed && claim.Held.ID != "" { // claimed, but what belongs to it cannot be read
+			err = d.release(ctx, claim.Held, err)
+		}
 		return Disposition{}, err
 	}
 	if claim.State != store.Claimed {

@@ -67,6 +67,7 @@ func newHouse(t *testing.T, rdb *redis.Client, workers int) *house {
 	h.worker = func(t *testing.T) {
 		t.Helper()
 		options := *rdb.Options()
+		options.PushNotificationProcessor = nil // not to be shared by two clients
 		options.PoolSize = 64
 		client, bell := redis.NewClient(&options), queue.NewBell()
 		client.AddHook(bell)
@@ -271,3 +272,18 @@ func each(t *testing.T, test func(t *testing.T, rdb *redis.Client)) {
 }
 
 func anyOrder(store.State) error { return nil }
+
+// keyOf returns the key of a kind that belongs to the order (see store/doc.go).
+func (h *house) keyOf(kind string) string {
+	return fmt.Sprintf("td{s%d}:%s:%s:%s", h.ref.Shard(), kind, h.ref.Merchant, h.ref.OrderID)
+}
+
+// headOf returns what a delivery's record opens with: generation, revision, status, claimed at.
+func (h *house) headOf(id string) string {
+	h.t.Helper()
+	text, err := h.rdb.HGet(h.t.Context(), fmt.Sprintf("td{s%d}:d:%s", h.ref.Shard(), id), "r").Result()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return text[:26]
+}

@@ -248,8 +248,7 @@ func TestManualRetryOfSettled(t *testing.T) {
 			if _, err := h.producer.Retry(t.Context(), "acme", event, force); err != nil {
 				t.Fatal(err)
 			}
-			h.until(func() bool { _, all := h.await(id, statusNow(h, id)); return len(all) == want },
-				func() string { return "the retry is not recorded" })
+			h.until(func() bool { return len(eventsNow(h, id)) == want }, func() string { return "the retry is not recorded" })
 		}
 		retry(false, 2) // still broken: one attempt, not a ladder
 		h.await(id, dispatcher.StatusFailed)
@@ -265,13 +264,13 @@ func TestManualRetryOfSettled(t *testing.T) {
 	})
 }
 
-func statusNow(h *house, id string) dispatcher.Status {
+func eventsNow(h *house, id string) []dispatcher.Attempt {
 	h.t.Helper()
-	held, _, err := h.store.Delivery(h.t.Context(), "acme", id)
+	_, attempts, err := h.store.Delivery(h.t.Context(), "acme", id)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return held.Status
+	return attempts
 }
 
 func TestDeletedOrderIsErased(t *testing.T) {
@@ -295,6 +294,28 @@ func TestDeletedOrderIsErased(t *testing.T) {
 		}
 		if _, err := h.producer.Retry(t.Context(), "acme", attempts[0].ID.String(), true); !errors.Is(err, dispatcher.ErrPayloadGone) {
 			t.Errorf("retry after deletion: %v", err)
+		}
+	})
+}
+
+// A notification that cannot be read (its sealing key is not configured) is a fault of ours: nothing was sent, so nothing
+// may be told as sent, and the target's attempts are not burned.
+func TestUnreadableNotificationIsNotAnAttempt(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0)
+		n := h.register("http://127.0.0.1:1/", nil)
+		d := h.change("completed")[0]
+		key := h.keyOf("n")
+		if err := rdb.HSet(t.Context(), key, n.ID, "{}").Err(); err != nil {
+			t.Fatal(err)
+		}
+		h.worker(t)
+		h.until(func() bool { // claimed and released, again and again
+			held, err := h.store.Read(t.Context(), d.ID)
+			return err == nil && h.headOf(d.ID)[6:12] >= "000005" && held[0].ClaimedAt.IsZero()
+		}, func() string { return "the delivery is not released: " + h.headOf(d.ID) })
+		if events := eventsNow(h, d.ID); len(events) != 0 {
+			t.Errorf("events %+v of attempts that were not made", events)
 		}
 	})
 }

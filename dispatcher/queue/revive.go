@@ -8,10 +8,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Asynq writes the end of a task (done, retry, archive) with the deadline of its lease. When Redis is away for longer,
-// its syncer goes on trying with that same context, which has ended: every try fails before it is sent, the task stays
-// active, and Asynq's recoverer runs it again about 105 s later. Reviver is a hook that gives such a command a context
-// that lives. (Our claim would drop the second run; but until then the task would look active to operators.)
+// Reviver is a hook that lets Asynq end its tasks after an outage. Asynq writes the end of a task (done, retry, archive)
+// with the deadline of its lease. When Redis is away for longer, its syncer goes on trying with that same context, which
+// has ended: every try fails before it is sent, the task stays active, and Asynq's recoverer runs it again about 105 s
+// later. The hook gives such a command a context that lives. (Our claim would drop the second run; but until then the task would look active to operators.)
 type Reviver struct{}
 
 // reviveFor bounds a revived command.

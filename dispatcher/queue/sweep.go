@@ -120,6 +120,8 @@ func (s *Sweeper) look(ctx context.Context, h store.Held) (again bool, err error
 	switch {
 	case h.Status.Terminal():
 		return false, s.found(ctx, "settled", s.store.Forget(ctx, h.ID))
+	case now.Before(h.ClaimedAt.Add(Lease)):
+		return false, nil // claimed since it was found overdue
 	case !h.ClaimedAt.IsZero(): // the lease has run out: it is the due time of a claimed delivery
 		return true, s.found(ctx, "lost_in_flight", s.reopenLost(ctx, h))
 	}

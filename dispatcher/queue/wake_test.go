@@ -37,6 +37,7 @@ func TestIdleServerHardlyPolls(t *testing.T) {
 	t.Parallel()
 	rdb := storetest.Mini(t)
 	options := *rdb.Options()
+	options.PushNotificationProcessor = nil // not to be shared by two clients
 	client := redis.NewClient(&options)
 	defer client.Close()
 	count := &counting{}

@@ -135,6 +135,7 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 	done, err := w.deliverer.Deliver(ctx, t)
 	switch {
 	case err != nil:
+		w.cfg.Log.WarnContext(ctx, "delivery.not_attempted", "delivery", t.DeliveryID, "order", t.OrderID, "error", err, "then", "again")
 		return fmt.Errorf("%w: %w", errOurs, err)
 	case !done.RetryAt.IsZero():
 		return retryAt{done.RetryAt, done.Why}

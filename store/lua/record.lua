@@ -12,6 +12,8 @@ local cur = redis.call('HGET', KEYS[1], 'r')
 if not cur then return {'gone'} end
 local again = cur == ARGV[2]
 local mine = again or string.sub(cur, 1, 26) == ARGV[1]
+local was = string.sub(cur, 13, 13)
+local open = was == 'p' or was == 'r' or was == 'k'
 if ARGV[8] ~= '' and (mine or ARGV[11] == '1') then
 	redis.call('HSET', KEYS[1], ARGV[8], ARGV[9])
 	for n = 5, #KEYS do redis.call('ZADD', KEYS[n], 0, ARGV[10]) end
@@ -24,14 +26,14 @@ if ARGV[4] ~= '' then
 	return {'ok', ''}
 end
 
-if not again then
+if not again and open then -- a settled one was counted and left its lane when it settled
 	redis.call('ZREM', KEYS[2], ARGV[3])
 	redis.call('PEXPIRE', KEYS[1], ARGV[7])
 	if redis.call('EXISTS', KEYS[4]) == 1 and redis.call('HINCRBY', KEYS[4], 'n', -1) <= 0 then
 		redis.call('PEXPIRE', KEYS[4], ARGV[7])
 	end
 end
-if ARGV[5] ~= '1' then return {'ok', ''} end
+if ARGV[5] ~= '1' or not (again or open) then return {'ok', ''} end
 if not again then
 	local head = redis.call('LINDEX', KEYS[3], 0)
 	redis.call('LREM', KEYS[3], 1, ARGV[3])
