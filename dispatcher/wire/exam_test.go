@@ -3,7 +3,6 @@ package wire_test
 import (
 	"bytes"
 	"encoding/json"
-	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
