@@ -221,12 +221,14 @@ func (f *Fleet) Look(ctx context.Context, history *History) (map[string]Told, st
 		if err != nil {
 			return nil, store.Audit{}, err
 		}
-		t := Told{Status: string(held.Status), Events: map[string]bool{}}
-		for _, attempt := range attempts {
-			t.Events[attempt.ID.String()] = true
-			if attempt.Reason == dispatcher.ReasonInterrupted {
-				t.Interrupted++
+		t := Told{Status: string(held.Status)}
+		for _, a := range attempts {
+			lost := a.Reason == dispatcher.ReasonInterrupted
+			began := a.At
+			if lost {
+				began = a.At.Add(-a.Duration)
 			}
+			t.Attempts = append(t.Attempts, TellAttempt{a.ID.String(), began, lost})
 		}
 		told[a.DeliveryID] = t
 	}

@@ -13,9 +13,28 @@ import (
 
 // Told is what Tidings itself says of a delivery: its Events.
 type Told struct {
-	Status      string
-	Events      map[string]bool // ids
-	Interrupted int             // Events that say: sent unknown, for the worker died
+	Status   string
+	Attempts []TellAttempt // oldest first
+}
+
+// TellAttempt is an attempt as its Event tells it.
+type TellAttempt struct {
+	EventID     string
+	Began       time.Time
+	Interrupted bool // sent unknown, for the worker died
+}
+
+func (t Told) has(eventID string) bool {
+	return slices.ContainsFunc(t.Attempts, func(a TellAttempt) bool { return a.EventID == eventID })
+}
+
+func (t Told) interrupted() (n int) {
+	for _, a := range t.Attempts {
+		if a.Interrupted {
+			n++
+		}
+	}
+	return n
 }
 
 // Report is the judgement.
@@ -33,17 +52,20 @@ type Report struct {
 	Orphaned    int64          `json:"orphaned"`
 	Open        int64          `json:"open"` // not settled when the time for rest was over
 	Rested      time.Duration  `json:"restedNs"`
-	// Recovery is how long after a worker was killed the attempts that it lost were made again.
-	RecoveryP50 time.Duration `json:"recoveryP50Ns"`
-	RecoveryMax time.Duration `json:"recoveryMaxNs"`
-	Recoveries  int           `json:"recoveries"`
+	// Recovery is how long after the kill of a worker the attempts that it lost were made again, and Undisturbed the same
+	// for those that no second fault disturbed.
+	Recovery    Spread `json:"recovery"`
+	Undisturbed Spread `json:"undisturbedRecovery"`
 }
 
 // Good reports whether every promise was kept.
 func (r Report) Good() bool {
 	return len(r.Lost) == 0 && len(r.Unexplained) == 0 && len(r.Disorder) == 0 && len(r.Unrecorded) == 0 &&
-		r.Orphaned == 0 && r.Open == 0 && r.Accepted > 0
+		r.Orphaned == 0 && r.Open == 0 && r.Accepted > 0 && r.Undisturbed.Max <= recoveryBar
 }
+
+// recoveryBar is how soon a killed worker's deliveries are promised to be sent again.
+const recoveryBar = 15 * time.Second
 
 // duplicating are the faults that may bring a duplicate: what was answered could not be recorded, or who knew of it died.
 var duplicating = []string{"kill worker", "kill redis", "cut connections"}
@@ -62,7 +84,7 @@ func Judge(rec Record, told map[string]Told, audit store.Audit) Report {
 	slices.SortStableFunc(arrivals, func(a, b Arrival) int { return a.At.Compare(b.At) })
 	r.judgeArrivals(arrivals, rec.Faults)
 	r.judgeRecords(arrivals, told)
-	r.judgeRecovery(arrivals, rec.Faults, told)
+	r.judgeRecovery(rec.Faults, told)
 
 	delivered := map[string]bool{}
 	for _, a := range arrivals {
@@ -112,43 +134,67 @@ func faultBetween(faults []Fault, from, to time.Time) bool {
 func (r *Report) judgeRecords(arrivals []Arrival, told map[string]Told) {
 	missing := map[string]int{}
 	for _, a := range arrivals {
-		if !told[a.DeliveryID].Events[a.EventID] {
+		if !told[a.DeliveryID].has(a.EventID) {
 			missing[a.DeliveryID]++
 		}
 	}
 	for id, n := range missing {
-		if n > told[id].Interrupted {
-			r.Unrecorded = append(r.Unrecorded, fmt.Sprintf("%s: %d requests without an event, %d events of unknown outcome", id, n, told[id].Interrupted))
+		if unknown := told[id].interrupted(); n > unknown {
+			r.Unrecorded = append(r.Unrecorded, fmt.Sprintf("%s: %d requests without an event, %d events of unknown outcome", id, n, unknown))
 		}
 	}
 	slices.Sort(r.Unrecorded)
 }
 
-// judgeRecovery measures from the kill of a worker to the next request for each delivery that the kill interrupted:
-// the last request before the kill has no Event.
-func (r *Report) judgeRecovery(arrivals []Arrival, faults []Fault, told map[string]Told) {
-	byDelivery := map[string][]Arrival{}
-	for _, a := range arrivals {
-		byDelivery[a.DeliveryID] = append(byDelivery[a.DeliveryID], a)
-	}
-	var times []time.Duration
-	for id, all := range byDelivery {
-		for i := 0; i+1 < len(all); i++ {
-			if told[id].Events[all[i].EventID] {
+// disturbing are the faults that make a recovery begin anew.
+var disturbing = []string{"kill worker", "stop worker", "kill redis", "cut connections", "flush asynq"}
+
+// judgeRecovery measures from the kill of a worker to the next attempt of each delivery that the kill interrupted.
+// Those that no second fault disturbed are the measure of the promise.
+func (r *Report) judgeRecovery(faults []Fault, told map[string]Told) {
+	var all, undisturbed []time.Duration
+	for _, t := range told {
+		for i := 0; i+1 < len(t.Attempts); i++ {
+			lost, next := t.Attempts[i], t.Attempts[i+1]
+			if !lost.Interrupted {
 				continue
 			}
-			for _, f := range faults {
-				if f.Kind == "kill worker" && f.At.After(all[i].At.Add(-time.Second)) && f.At.Before(all[i+1].At) {
-					times = append(times, all[i+1].At.Sub(f.At))
-					break
-				}
+			killed := slices.IndexFunc(faults, func(f Fault) bool {
+				return f.Kind == "kill worker" && f.At.After(lost.Began.Add(-time.Second)) && f.At.Before(next.Began)
+			})
+			if killed < 0 {
+				continue
+			}
+			took := next.Began.Sub(faults[killed].At)
+			all = append(all, took)
+			if !slices.ContainsFunc(faults[killed+1:], func(f Fault) bool {
+				return slices.Contains(disturbing, f.Kind) && f.At.Before(next.Began)
+			}) {
+				undisturbed = append(undisturbed, took)
 			}
 		}
 	}
-	if r.Recoveries = len(times); len(times) > 0 {
-		slices.Sort(times)
-		r.RecoveryP50, r.RecoveryMax = times[len(times)/2], times[len(times)-1]
+	r.Recovery, r.Undisturbed = spread(all), spread(undisturbed)
+}
+
+// Spread of some times.
+type Spread struct {
+	N   int           `json:"n"`
+	P50 time.Duration `json:"p50Ns"`
+	Max time.Duration `json:"maxNs"`
+}
+
+func spread(times []time.Duration) Spread {
+	if len(times) == 0 {
+		return Spread{}
 	}
+	slices.Sort(times)
+	return Spread{len(times), times[len(times)/2], times[len(times)-1]}
+}
+
+// String tells a Spread to a person.
+func (s Spread) String() string {
+	return fmt.Sprintf("%d, p50 %s, max %s", s.N, s.P50.Round(time.Millisecond), s.Max.Round(time.Millisecond))
 }
 
 // Print tells the report to a person.
@@ -169,7 +215,8 @@ func (r Report) Print(w io.Writer) {
 	line("requests without an event", len(r.Unrecorded))
 	line("still open", r.Open)
 	line("orphaned", r.Orphaned)
-	line("recoveries of killed workers", fmt.Sprintf("%d, p50 %s, max %s", r.Recoveries, r.RecoveryP50.Round(time.Millisecond), r.RecoveryMax.Round(time.Millisecond)))
+	line("recovery after a kill", r.Recovery)
+	line("  undisturbed", r.Undisturbed)
 	for _, list := range [][]string{r.Lost, r.Unexplained, r.Disorder, r.Unrecorded} {
 		for _, text := range list[:min(len(list), 10)] {
 			fmt.Fprintln(w, "  ", text)

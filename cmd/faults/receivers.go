@@ -18,7 +18,7 @@ type Mood string
 // The moods; a mended receiver is well.
 const (
 	Well    Mood = "well"
-	Slow    Mood = "slow"    // answers after up to a second
+	Slow    Mood = "slow"    // answers after up to two seconds
 	Errs    Mood = "errs"    // answers 5xx
 	Resets  Mood = "resets"  // breaks the connection without an answer
 	Refuses Mood = "refuses" // does not listen
@@ -40,6 +40,12 @@ type receiver struct {
 	rng    *rand.Rand
 	server *http.Server
 }
+
+// A receiver takes up to this long, so that kills meet attempts in flight.
+const (
+	usual = 100 * time.Millisecond
+	slow  = 2 * time.Second
+)
 
 // StartReceivers listens on four ports of 127.0.0.1.
 func StartReceivers(history *History, rng *rand.Rand) (*Receivers, error) {
@@ -104,22 +110,22 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	at := time.Now()
 	_, _ = io.Copy(io.Discard, req.Body)
 	r.mu.Lock()
-	mood, wait, toss := r.mood, time.Duration(r.rng.Int64N(int64(time.Second))), r.rng.Float64()
+	mood, toss := r.mood, r.rng.Float64()
+	wait := time.Duration(r.rng.Int64N(int64(usual)))
+	if mood == Slow {
+		wait = time.Duration(r.rng.Int64N(int64(slow)))
+	}
 	r.mu.Unlock()
 	version, _ := strconv.ParseInt(req.Header.Get("X-Tidings-Order-Version"), 10, 64)
 	a := Arrival{DeliveryID: req.Header.Get("Webhook-Id"), EventID: req.Header.Get("X-Tidings-Event"),
 		Lane: req.URL.Path, Version: version, At: at, Status: http.StatusOK}
+	if pause(req.Context(), wait) != nil {
+		a.Status = 0 // the sender has gone
+	}
 	switch mood {
-	case Slow:
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-req.Context().Done():
-			timer.Stop()
-			a.Status = 0
-		}
+	case Well, Slow, Refuses: // one that refuses ends what it has begun
 	case Errs:
-		if toss < 0.8 {
+		if toss < 0.8 && a.Status != 0 {
 			a.Status = http.StatusServiceUnavailable
 		}
 	case Resets:
