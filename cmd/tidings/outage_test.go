@@ -9,7 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/store/embedded"
 	"github.com/tidings/tidings/store/storetest"
@@ -53,23 +54,23 @@ func (p *process) register(order, url string) {
 
 func again(t *testing.T, r *embedded.Redis) {
 	t.Helper()
-	server, err := embedded.Start(t.Context(), r.Config())
+	restarted, err := embedded.Start(t.Context(), r.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = server.Close() })
+	t.Cleanup(func() { _ = restarted.Close() })
 }
 
 // Redis killed with -9 and restarted: meanwhile the API says 503 and when to come again, nothing that was answered is
 // lost, and the workers go on by themselves.
 func TestRedisAway(t *testing.T) {
 	t.Parallel()
-	redis := storetest.Private(t)
-	p := start(t, "--config", forReal(t, redis))
+	server := storetest.Private(t)
+	p := start(t, "--config", forReal(t, server))
 	r := newTarget(t, http.StatusOK)
 	p.register("1", r.URL)
 	before, _ := p.owed("1", "s1")
-	if err := redis.Kill(); err != nil {
+	if err := server.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPut, p.base+"/api/v0/checkout/orders/1", strings.NewReader(`{"state":{"currentStatus":"s2"}}`))
@@ -88,7 +89,7 @@ func TestRedisAway(t *testing.T) {
 	if code, text := p.call("GET", "/api/v0/checkout/orders/1", ""); code != http.StatusServiceUnavailable {
 		t.Error("could not look is not nothing there:", code, text)
 	}
-	again(t, redis)
+	again(t, server)
 	p.eventually(func() bool { code, _ := p.call("GET", "/health/ready", ""); return code == http.StatusOK })
 	after, code := p.owed("1", "s3")
 	if code != http.StatusOK {
@@ -113,9 +114,9 @@ func contains(all, want []string) bool {
 
 func TestStartsWhileRedisIsDown(t *testing.T) {
 	t.Parallel()
-	redis := storetest.Private(t)
-	config := forReal(t, redis)
-	if err := redis.Kill(); err != nil {
+	server := storetest.Private(t)
+	config := forReal(t, server)
+	if err := server.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	p := startUnready(t, "--config", config)
@@ -125,7 +126,7 @@ func TestStartsWhileRedisIsDown(t *testing.T) {
 	if code, text := p.call("GET", "/health/ready", ""); code != http.StatusServiceUnavailable {
 		t.Error("ready without Redis:", code, text)
 	}
-	again(t, redis)
+	again(t, server)
 	p.eventually(func() bool { code, _ := p.call("GET", "/health/ready", ""); return code == http.StatusOK })
 	r := newTarget(t, http.StatusOK)
 	p.register("1", r.URL)
@@ -136,8 +137,8 @@ func TestStartsWhileRedisIsDown(t *testing.T) {
 // A rolling restart under load loses nothing and duplicates nothing.
 func TestRestartUnderLoad(t *testing.T) {
 	t.Parallel()
-	redis := storetest.Private(t)
-	config := forReal(t, redis)
+	server := storetest.Private(t)
+	config := forReal(t, server)
 	r := newTarget(t, http.StatusOK)
 	first := start(t, "--config", config)
 	const orders = 10
@@ -177,7 +178,7 @@ func TestRestartUnderLoad(t *testing.T) {
 	if code := second.stop(); code != 0 {
 		t.Errorf("the new one left with %d", code)
 	}
-	_, out, errs := runFor(t, "check", "--redis-url", "unix://"+redis.Options().Addrs[0])
+	_, out, errs := runFor(t, "check", "--redis-url", "unix://"+server.Options().Addrs[0])
 	if !strings.Contains(out, fmt.Sprintf("accepted                 %d\n", orders*15)) || !strings.Contains(out, "open                     0\n") {
 		t.Errorf("check says\n%s%s", out, errs)
 	}
@@ -186,9 +187,9 @@ func TestRestartUnderLoad(t *testing.T) {
 // check tells what is broken and ends with 1; requeue mends it.
 func TestCheckAndRequeue(t *testing.T) {
 	t.Parallel()
-	redis := storetest.Private(t)
-	config := forReal(t, redis)
-	url := "unix://" + redis.Options().Addrs[0]
+	server := storetest.Private(t)
+	config := forReal(t, server)
+	url := "unix://" + server.Options().Addrs[0]
 	r := newTarget(t, http.StatusServiceUnavailable)
 	p := start(t, "--config", config)
 	p.register("1", r.URL)
@@ -200,7 +201,7 @@ func TestCheckAndRequeue(t *testing.T) {
 	if code, out, errs := runFor(t, "check", "--redis-url", url, "--json"); code != 0 || !strings.Contains(out, `"orphaned":0`) || !strings.Contains(out, `"retrying":1`) {
 		t.Fatal(code, out, errs)
 	}
-	lose(t, redis)
+	lose(t, server)
 	code, out, errs := runFor(t, "check", "--redis-url", url)
 	if code != 1 || !strings.Contains(out, ids[0]+" not_due") || !strings.Contains(errs, "requeue") {
 		t.Fatalf("check with an orphan ended with %d:\n%s%s", code, out, errs)
@@ -231,4 +232,9 @@ func lose(t *testing.T, server *embedded.Redis) {
 	}
 }
 
-var _ = time.Second
+func dial(t *testing.T, server *embedded.Redis) redis.UniversalClient {
+	t.Helper()
+	rdb := redis.NewUniversalClient(server.Options())
+	t.Cleanup(func() { _ = rdb.Close() })
+	return rdb
+}

@@ -54,6 +54,14 @@ var bannerURL = regexp.MustCompile(`on (http://127\.0\.0\.1:\d+)`)
 // start runs the binary with args until the test ends, and waits until it is ready.
 func start(t testing.TB, args ...string) *process {
 	t.Helper()
+	p := startUnready(t, args...)
+	p.eventually(func() bool { code, _ := p.call("GET", "/health/ready", ""); return code == http.StatusOK })
+	return p
+}
+
+// startUnready runs the binary and waits until it listens.
+func startUnready(t testing.TB, args ...string) *process {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, logs := &lockedBuffer{}, &lockedBuffer{}
 	exit := make(chan int, 1)
@@ -76,7 +84,6 @@ func start(t testing.TB, args ...string) *process {
 			t.Fatalf("did not start: %s %s", out, logs)
 		}
 	}
-	p.eventually(func() bool { code, _ := p.call("GET", "/health/ready", ""); return code == http.StatusOK })
 	return p
 }
 
