@@ -34,6 +34,7 @@ type house struct {
 	sweeper  *queue.Sweeper
 	clock    *clock
 	ref      dispatcher.OrderRef
+	registry *prometheus.Registry
 	worker   func(*testing.T) // adds a worker
 
 	newSweeper func() *queue.Sweeper
@@ -55,7 +56,8 @@ func newHouse(t *testing.T, rdb *redis.Client, workers int) *house {
 		t.Fatal(err)
 	}
 	h.store = store.New(store.Config{Redis: rdb, Sealer: sealer, Now: h.clock.now})
-	metrics := queue.NewMetrics(prometheus.NewRegistry())
+	h.registry = prometheus.NewRegistry()
+	metrics := queue.NewMetrics(h.registry)
 	h.producer = queue.NewProducer(queue.ProducerConfig{Store: h.store, Redis: rdb, Bell: queue.NewBell(), Log: log, Metrics: metrics, Now: h.clock.now})
 	ringing, silence := context.WithCancel(context.Background())
 	t.Cleanup(silence)

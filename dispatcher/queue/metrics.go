@@ -19,6 +19,8 @@ type Metrics struct {
 	duration   prometheus.Histogram
 	inFlight   prometheus.Gauge
 	swept      *prometheus.CounterVec
+	known      *prometheus.GaugeVec
+	orphaned   prometheus.Gauge
 }
 
 // NewMetrics registers the metrics.
@@ -35,8 +37,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "tidings_attempts_in_flight", Help: "Attempts in flight in this process."}),
 		swept: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tidings_swept_total",
 			Help: "Overdue deliveries that the sweep looked after, by what it found."}, []string{"found"}),
+		known: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tidings_deliveries",
+			Help: "Deliveries by status, as of this process's last audit."}, []string{"status"}),
+		orphaned: prometheus.NewGauge(prometheus.GaugeOpts{Name: "tidings_deliveries_orphaned",
+			Help: "Open deliveries that nobody looks after, as of this process's last audit: always 0."}),
 	}
-	reg.MustRegister(m.changes, m.deliveries, m.unqueued, m.attempts, m.duration, m.inFlight, m.swept)
+	reg.MustRegister(m.changes, m.deliveries, m.unqueued, m.attempts, m.duration, m.inFlight, m.swept, m.known, m.orphaned)
 	return m
 }
 
@@ -54,6 +60,14 @@ func (m *Metrics) attempted(a dispatcher.Attempt) {
 	if a.Duration > 0 {
 		m.duration.Observe(a.Duration.Seconds())
 	}
+}
+
+func (m *Metrics) audited(a store.Audit) {
+	m.known.Reset()
+	for status, n := range a.ByStatus {
+		m.known.WithLabelValues(string(status)).Set(float64(n))
+	}
+	m.orphaned.Set(float64(a.Orphaned))
 }
 
 // backlog reads the store's counts when it is scraped.

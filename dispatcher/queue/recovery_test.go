@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -316,6 +317,37 @@ func TestUnreadableNotificationIsNotAnAttempt(t *testing.T) {
 		}, func() string { return "the delivery is not released: " + h.headOf(d.ID) })
 		if events := eventsNow(h, d.ID); len(events) != 0 {
 			t.Errorf("events %+v of attempts that were not made", events)
+		}
+	})
+}
+
+func TestAuditTellsByMetrics(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0)
+		h.register("http://127.0.0.1:1/", nil)
+		d := h.change("s1")[0]
+		h.change("s2")
+		if err := rdb.ZRem(t.Context(), fmt.Sprintf("td{s%d}:due", h.ref.Shard()), d.ID).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.sweeper.Audit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]float64{"tidings_deliveries": 2, "tidings_deliveries_orphaned": 1}
+		families, err := h.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if n, ok := want[f.GetName()]; ok && f.GetMetric()[0].GetGauge().GetValue() == n {
+				delete(want, f.GetName())
+			}
+		}
+		if len(want) > 0 {
+			t.Errorf("not told: %v", want)
+		}
+		if err := h.newSweeper().Audit(t.Context()); err != nil { // another process: it has just been done
+			t.Error(err)
 		}
 	})
 }

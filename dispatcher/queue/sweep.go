@@ -40,6 +40,8 @@ const (
 	EraseEvery = 10 * time.Second
 	// TrimEvery is the pause between two rounds over the indexes, to take out what has left by retention.
 	TrimEvery = 10 * time.Minute
+	// AuditEvery is the pause between two audits of the invariant; of all processes one makes each.
+	AuditEvery = 15 * time.Minute
 	// sweepPerShard bounds one sweep, so that a long backlog does not make it long.
 	sweepPerShard = 50
 	// stillQueued is when a delivery that Asynq has in its queue is looked at again.
@@ -48,9 +50,10 @@ const (
 
 // Run sweeps until the context ends.
 func (s *Sweeper) Run(ctx context.Context) {
-	sweep, trim := time.NewTicker(SweepEvery), time.NewTicker(TrimEvery)
+	sweep, trim, audit := time.NewTicker(SweepEvery), time.NewTicker(TrimEvery), time.NewTicker(AuditEvery)
 	defer sweep.Stop()
 	defer trim.Stop()
+	defer audit.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -61,12 +64,35 @@ func (s *Sweeper) Run(ctx context.Context) {
 			} else if n > 0 {
 				s.log.InfoContext(ctx, "retention.trimmed", "entries", n)
 			}
+		case <-audit.C:
+			if err := s.Audit(ctx); err != nil {
+				s.log.WarnContext(ctx, "audit.failed", "error", err)
+			}
 		case <-sweep.C:
 			if _, err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
 				s.log.WarnContext(ctx, "sweep.failed", "error", err)
 			}
 		}
 	}
+}
+
+// Audit checks the invariant, unless another process has just done so, and tells it by metrics; what is orphaned is
+// logged as an error. tidings check tells the same by hand.
+func (s *Sweeper) Audit(ctx context.Context) error {
+	mine, err := s.producer.rdb.SetNX(ctx, "td:audit", "", AuditEvery/2).Result()
+	if err != nil || !mine {
+		return err
+	}
+	a, err := s.store.Audit(ctx)
+	if err != nil {
+		return err
+	}
+	s.metrics.audited(a)
+	if a.Orphaned > 0 {
+		s.log.ErrorContext(ctx, "audit.orphaned", "orphaned", a.Orphaned, "of", a.Open, "first", a.Orphans[0].DeliveryID,
+			"finding", a.Orphans[0].Finding, "then", "tidings requeue mends it")
+	}
+	return nil
 }
 
 // Sweep looks once and returns how many deliveries it enqueued.
