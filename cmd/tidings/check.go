@@ -13,16 +13,30 @@ import (
 
 	"github.com/tidings/tidings/dispatcher/queue"
 	"github.com/tidings/tidings/store"
+	"github.com/tidings/tidings/store/embedded"
 )
 
 // storeFlags are those of the commands that look into a running Tidings' Redis.
 type storeFlags struct {
-	RedisURL string `help:"Redis of the running Tidings; its own one is not reached from outside." placeholder:"URL" required:""`
+	RedisURL string `help:"Redis of the running Tidings; without it, the one that it brought itself." placeholder:"URL"`
+	DataDir  string `help:"Where that one keeps its data (default: tidings in the user's cache directory)." placeholder:"DIR"`
 }
 
 // open connects; close must be called.
 func (f storeFlags) open() (st *store.Store, clients redisClients, closer func() error, err error) {
-	target, err := parseRedisURL(f.RedisURL)
+	url := f.RedisURL
+	if url == "" {
+		dir, err := dataDir(f.DataDir)
+		if err != nil {
+			return nil, clients, nil, usageError{err}
+		}
+		socket, err := embedded.Running(dir)
+		if err != nil {
+			return nil, clients, nil, fmt.Errorf("%w (and no --redis-url is given)", err)
+		}
+		url = "unix://" + socket
+	}
+	target, err := parseRedisURL(url)
 	if err != nil {
 		return nil, clients, nil, usageError{fmt.Errorf("--redis-url: %w", err)}
 	}

@@ -151,12 +151,9 @@ func (s *settings) together(f serveFlags) (faults []error) {
 		if f.Role != "all" {
 			bad("--role: without --redis-url there is nobody else to share the work with; expected all")
 		}
-		if s.dataDir == "" {
-			if cache, err := os.UserCacheDir(); err == nil {
-				s.dataDir = filepath.Join(cache, "tidings")
-			} else {
-				bad("--data-dir: is needed, for this user has no cache directory")
-			}
+		var err error
+		if s.dataDir, err = dataDir(s.dataDir); err != nil {
+			bad(err.Error())
 		}
 		return faults
 	}
@@ -170,6 +167,18 @@ func (s *settings) together(f serveFlags) (faults []error) {
 		bad("--sealing-key: is needed with --redis-url (tidings token prints a fresh one)")
 	}
 	return faults
+}
+
+// dataDir is the given directory, or tidings in the user's cache directory.
+func dataDir(given string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", errors.New("--data-dir: is needed, for this user has no cache directory")
+	}
+	return filepath.Join(cache, "tidings"), nil
 }
 
 func parsePrefix(text string) (netip.Prefix, error) {

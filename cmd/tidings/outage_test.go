@@ -217,6 +217,26 @@ func TestCheckAndRequeue(t *testing.T) {
 	p.eventually(func() bool { return len(r.seen()) >= 2 })
 }
 
+// Without --redis-url check looks into the Redis that a running Tidings brought itself.
+func TestCheckOfOwnRedis(t *testing.T) {
+	t.Parallel()
+	if _, found := embedded.Find(); !found {
+		t.Skip("no redis-server on the PATH: there is nothing to look into from outside")
+	}
+	dir := t.TempDir()
+	if code, _, errs := runFor(t, "check", "--data-dir", dir); code != 1 || !strings.Contains(errs, "no Tidings runs") {
+		t.Errorf("nothing runs, and check ends with %d: %s", code, errs)
+	}
+	p := start(t, "--data-dir", dir, "--dev-token", "test-token", "--log-level", "error")
+	r := newTarget(t, http.StatusOK)
+	p.register("1", r.URL)
+	p.owed("1", "s1")
+	p.events("outcome=delivered", 1)
+	if code, out, errs := runFor(t, "check", "--data-dir", dir, "--json"); code != 0 || !strings.Contains(out, `"delivered":1`) {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
+}
+
 // lose drops the due index and all that Asynq keeps.
 func lose(t *testing.T, server *embedded.Redis) {
 	t.Helper()

@@ -31,6 +31,7 @@ type holder struct {
 	Host      string    `json:"host"`
 	Since     time.Time `json:"since"`
 	SocketDir string    `json:"socket_dir,omitempty"`
+	Socket    string    `json:"socket,omitempty"`
 }
 
 // takeLock locks the directory. A lock of a living process is ErrInUse at once;
@@ -79,7 +80,7 @@ func (l *dirLock) wait(ctx context.Context, dir string) error {
 func (l *dirLock) record(sock socket) error {
 	host, _ := os.Hostname() // only for the reader; unknown is fine
 	text, err := json.Marshal(holder{
-		Pid: os.Getpid(), Host: host, Since: time.Now().UTC().Truncate(time.Second), SocketDir: sock.dir,
+		Pid: os.Getpid(), Host: host, Since: time.Now().UTC().Truncate(time.Second), SocketDir: sock.dir, Socket: sock.path,
 	})
 	if err != nil {
 		return fmt.Errorf("write the lock of the data directory: %w", err)
