@@ -210,18 +210,26 @@ func (f *Fleet) Rest(ctx context.Context, patience time.Duration) time.Duration 
 	}
 }
 
-// Look asks the store for the Events of every delivery that arrived, and for the invariant.
+// Look asks the store for the Events of every delivery that was accepted or arrived, and for the invariant.
 func (f *Fleet) Look(ctx context.Context, history *History) (map[string]Told, store.Audit, error) {
 	told := map[string]Told{}
-	for _, a := range history.Snapshot().Arrivals {
-		if _, known := told[a.DeliveryID]; known {
-			continue
+	rec := history.Snapshot()
+	ids := map[string]bool{}
+	for _, a := range rec.Accepted {
+		ids[a.DeliveryID] = true
+	}
+	for _, a := range rec.Arrivals {
+		ids[a.DeliveryID] = true
+	}
+	for id := range ids {
+		held, attempts, err := f.store.Delivery(ctx, merchant, id)
+		if errors.Is(err, dispatcher.ErrNotFound) {
+			continue // the judge says what that means
 		}
-		held, attempts, err := f.store.Delivery(ctx, merchant, a.DeliveryID)
 		if err != nil {
 			return nil, store.Audit{}, err
 		}
-		t := Told{Status: string(held.Status)}
+		t := Told{Status: held.Status}
 		for _, a := range attempts {
 			lost := a.Reason == dispatcher.ReasonInterrupted
 			began := a.At
@@ -230,7 +238,7 @@ func (f *Fleet) Look(ctx context.Context, history *History) (map[string]Told, st
 			}
 			t.Attempts = append(t.Attempts, TellAttempt{a.ID.String(), began, lost})
 		}
-		told[a.DeliveryID] = t
+		told[id] = t
 	}
 	audit, err := f.store.Audit(ctx)
 	return told, audit, err

@@ -8,12 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/store"
 )
 
 // Told is what Tidings itself says of a delivery: its Events.
 type Told struct {
-	Status   string
+	Status   dispatcher.Status
 	Attempts []TellAttempt // oldest first
 }
 
@@ -44,7 +45,8 @@ type Report struct {
 	Arrivals    int            `json:"arrivals"`    // requests that receivers saw
 	Faults      map[string]int `json:"faults"`      // by kind
 	Kills       int            `json:"kills"`       // kill -9 of any process
-	Lost        []string       `json:"lost"`        // accepted, and never answered 2xx by a receiver
+	GivenUp     int            `json:"givenUp"`     // accepted, and given up by its policy: the receiver was away for too long
+	Lost        []string       `json:"lost"`        // accepted, and neither answered 2xx by a receiver nor given up by its policy
 	Duplicates  int            `json:"duplicates"`  // 2xx answered to a webhook-id again
 	Unexplained []string       `json:"unexplained"` // duplicates without a fault between the first and the second
 	Disorder    []string       `json:"disorder"`    // a lane's older version after a newer one
@@ -93,7 +95,11 @@ func Judge(rec Record, told map[string]Told, audit store.Audit) Report {
 		}
 	}
 	for _, a := range rec.Accepted {
-		if !delivered[a.DeliveryID] {
+		switch {
+		case delivered[a.DeliveryID]:
+		case told[a.DeliveryID].Status == dispatcher.StatusFailed:
+			r.GivenUp++
+		default:
 			r.Lost = append(r.Lost, a.DeliveryID)
 		}
 	}
@@ -208,6 +214,7 @@ func (r Report) Print(w io.Writer) {
 	line("accepted deliveries", r.Accepted)
 	line("requests received", r.Arrivals)
 	line("came to rest after", r.Rested.Round(time.Millisecond))
+	line("given up by policy", r.GivenUp)
 	line("lost", len(r.Lost))
 	line("duplicates", r.Duplicates)
 	line("duplicates unexplained", len(r.Unexplained))

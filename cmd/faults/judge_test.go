@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/store"
 )
 
@@ -53,6 +54,10 @@ func TestJudgeFindsEachFault(t *testing.T) {
 		}, func(r Report) bool { return slices.Equal(r.Lost, []string{"d3"}) }},
 		{"lost: only ever refused", func(rec *Record, _ map[string]Told, _ *store.Audit) { rec.Arrivals[3].Status = 503 },
 			func(r Report) bool { return slices.Equal(r.Lost, []string{"d2"}) }},
+		{"told as delivered, and yet never answered 2xx", func(rec *Record, told map[string]Told, _ *store.Audit) {
+			rec.Arrivals[3].Status = 503
+			told["d2"] = Told{Status: dispatcher.StatusDelivered, Attempts: told["d2"].Attempts}
+		}, func(r Report) bool { return slices.Equal(r.Lost, []string{"d2"}) && r.GivenUp == 0 }},
 		{"lost: broken off without an answer", func(rec *Record, _ map[string]Told, _ *store.Audit) { rec.Arrivals[3].Status = 0 },
 			func(r Report) bool { return slices.Equal(r.Lost, []string{"d2"}) }},
 		{"duplicate that nothing explains", func(rec *Record, _ map[string]Told, _ *store.Audit) { rec.Faults = nil },

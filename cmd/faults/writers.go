@@ -42,7 +42,7 @@ func (w *Writers) Register(ctx context.Context) error {
 	for order := range w.plan.Orders {
 		for n := range 2 {
 			id := fmt.Sprintf("n%d", n)
-			body := fmt.Sprintf(`{"id":%q,"url":%q,"scope":{"state":["*"]},"timeout":"3s","retry":{"maxAttempts":50,"schedule":["1s"]}}`,
+			body := fmt.Sprintf(`{"id":%q,"url":%q,"scope":{"state":["*"]},"timeout":"3s","retry":{"maxAttempts":50,"schedule":["1s","1s","2s","2s","5s","10s"]}}`,
 				id, w.receivers.URL(order+n)+lane(order, id))
 			var none any
 			if err := w.call(ctx, 0, http.MethodPost, fmt.Sprintf("/orders/%d/notifications", order), body, &none); err != nil {
