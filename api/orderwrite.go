@@ -1,0 +1,199 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/scope"
+	"github.com/tidings/tidings/store"
+)
+
+// orderWrite is one PUT or PATCH, read and checked as far as that can be done without knowing the order.
+type orderWrite struct {
+	ref      dispatcher.OrderRef
+	channel  string // X-Channel; "" when not given
+	actor    string
+	ifMatch  string
+	body     scope.Value // without notifications and callback_urls
+	register []dispatcher.Notification
+	merge    bool
+}
+
+// readOrderWrite reads and checks the request; every fault of it is told at once.
+func (s *Server) readOrderWrite(c *gin.Context, merge bool) (orderWrite, error) {
+	w := orderWrite{merge: merge, ifMatch: c.GetHeader("If-Match")}
+	ref, faults := s.orderRef(c)
+	w.ref = ref
+	w.channel, w.actor = c.GetHeader("X-Channel"), c.GetHeader("X-AdapterId")
+	faults = append(faults, headerFaults(w.channel, w.actor)...)
+	body, err := readJSON(c.Request)
+	if err != nil {
+		return w, err
+	}
+	if body.Kind() != scope.KindObject {
+		return w, invalid(append(faults, scope.Fault{Detail: "expected an object, got " + body.Kind().String()}))
+	}
+	w.register, err = s.readRegistrations(body, &faults)
+	if err != nil {
+		return w, err
+	}
+	w.body = body.Without("notifications", "callback_urls")
+	if len(faults) > 0 {
+		return w, invalid(faults)
+	}
+	return w, nil
+}
+
+// headerFaults have no pointer into the body; they name the header.
+func headerFaults(channel, actor string) (faults scope.Faults) {
+	if channel != "" && !merchantIDShape.MatchString(channel) {
+		faults = append(faults, scope.Fault{Detail: "header X-Channel: expected 1 to 64 characters of A-Z a-z 0-9 . _ -"})
+	}
+	if actor != "" && !adapterIDShape.MatchString(actor) {
+		faults = append(faults, scope.Fault{Detail: "header X-AdapterId: expected 1 to 128 characters of A-Z a-z 0-9 . _ : -"})
+	}
+	return faults
+}
+
+// readRegistrations reads the members that are registered and are no part of the document.
+func (s *Server) readRegistrations(body scope.Value, faults *scope.Faults) ([]dispatcher.Notification, error) {
+	var all []dispatcher.Notification
+	list := func(name string, read func(scope.Value, scope.Pointer) (dispatcher.Notification, scope.Faults)) error {
+		member := body.Member(name)
+		at, err := scope.ParsePointer("/" + name)
+		if err != nil {
+			return err
+		}
+		if k := member.Kind(); k == scope.KindAbsent || k == scope.KindNull {
+			return nil
+		}
+		if member.Kind() != scope.KindArray {
+			*faults = append(*faults, scope.Fault{Pointer: at.String(), Detail: "expected array, got " + member.Kind().String()})
+			return nil
+		}
+		for i, item := range member.Items() {
+			n, found := read(item, at.Child(strconv.Itoa(i)))
+			*faults = append(*faults, found...)
+			all = append(all, n)
+		}
+		return nil
+	}
+	if err := list("notifications", s.readNotification); err != nil {
+		return nil, err
+	}
+	return all, list("callback_urls", s.readCallbackURL)
+}
+
+// planOrderWrite decides what the write means for the order as it stands. It is called again when somebody else wrote
+// the order meanwhile.
+func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State) (*store.Commit, error) {
+	if err := ifMatch(w.ifMatch, state.Order); err != nil {
+		return nil, err
+	}
+	if w.merge && !state.Order.Exists() {
+		return nil, fmt.Errorf("order %s: %w", w.ref.OrderID, dispatcher.ErrNotFound)
+	}
+	order := state.Order
+	if err := setChannel(&order, w.channel, state.Known()); err != nil {
+		return nil, err
+	}
+	document := w.body
+	if w.merge {
+		document = scope.Merge(order.Document, w.body)
+		if err := fits(document); err != nil {
+			return nil, err
+		}
+	}
+	now := s.now()
+	var configured []dispatcher.Notification
+	if !order.Exists() {
+		var err error
+		if configured, err = s.configuredNotifications(c, order); err != nil {
+			return nil, err
+		}
+	}
+	put, err := registerAll(state.Notifications, configured, w.register, now)
+	if err != nil {
+		return nil, err
+	}
+	commit := &store.Commit{Channel: order.Channel, Put: put}
+	change, changed := dispatcher.NewChange(order, document, w.actor, now)
+	if !changed {
+		if len(put) == 0 {
+			return nil, nil
+		}
+		return commit, nil
+	}
+	commit.Change = &change
+	commit.Deliveries = dispatcher.Plan(change, store.MergeNotifications(state.Notifications, put))
+	return commit, nil
+}
+
+// fits refuses a merged document that a PUT would refuse.
+func fits(document scope.Value) error {
+	text := document.JSON()
+	if len(text) > MaxBodyBytes {
+		return problem(http.StatusRequestEntityTooLarge, "order_too_large",
+			fmt.Sprintf("The merged order is larger than %d bytes.", MaxBodyBytes))
+	}
+	if _, faults := scope.Parse(text, scope.DefaultLimits); len(faults) > 0 {
+		return invalid(faults)
+	}
+	return nil
+}
+
+// setChannel keeps an order in the channel that it was first known in.
+func setChannel(order *dispatcher.Order, channel string, known bool) error {
+	switch {
+	case !known && channel == "":
+		return problem(http.StatusBadRequest, "channel_missing", "A new order needs the header X-Channel.")
+	case known && channel != "" && channel != order.Channel:
+		return problem(http.StatusConflict, "channel_differs", "The order belongs to another channel than the header X-Channel says.")
+	case !known:
+		order.Channel = channel
+	}
+	return nil
+}
+
+func (s *Server) configuredNotifications(c *gin.Context, order dispatcher.Order) ([]dispatcher.Notification, error) {
+	configurations, err := s.store.Configurations(c.Request.Context(), order.Merchant, order.Channel)
+	if err != nil {
+		return nil, err
+	}
+	var all []dispatcher.Notification
+	for _, configuration := range configurations {
+		if configuration.Active {
+			all = append(all, configuration.Notifications...)
+		}
+	}
+	return all, nil
+}
+
+// maxChangedBytes bounds the list of changed pointers in an answer: many members under long names could make it many
+// times as large as the order.
+const maxChangedBytes = 1 << 20
+
+// pointers lists what changed; a list that would be too long names only the top-level members.
+func pointers(changed []scope.Pointer) []string {
+	all, size := make([]string, 0, len(changed)), 0
+	for _, p := range changed {
+		all = append(all, p.String())
+		size += len(all[len(all)-1])
+	}
+	if size <= maxChangedBytes {
+		return all
+	}
+	top := all[:0]
+	for _, p := range changed {
+		name := scope.Pointer{}.Child(p.Tokens()[0]).String()
+		if len(top) == 0 || !slices.Contains(top, name) {
+			top = append(top, name)
+		}
+	}
+	return top
+}
