@@ -81,7 +81,7 @@ func TestTaskStuckActive(t *testing.T) {
 		h.register(r.URL, nil)
 		d := h.change("completed")[0]
 		queueKey := "asynq:{" + queue.Name + "}:"
-		if err := rdb.RPopLPush(t.Context(), queueKey+"pending", queueKey+"active").Err(); err != nil {
+		if err := rdb.LMove(t.Context(), queueKey+"pending", queueKey+"active", "RIGHT", "LEFT").Err(); err != nil {
 			t.Fatal(err)
 		}
 		if err := rdb.HSet(t.Context(), fmt.Sprintf("%st:%s:1", queueKey, d.ID), "state", "active").Err(); err != nil {
