@@ -47,10 +47,25 @@ func registerAll(registered, configured, requested []dispatcher.Notification, no
 	if len(faults) > 0 {
 		return nil, invalid(faults)
 	}
-	if len(all) > dispatcher.MaxNotifications {
-		return nil, fault("/notifications", fmt.Sprintf("an order holds at most %d notifications", dispatcher.MaxNotifications))
+	if err := fit(all, "/notifications"); err != nil {
+		return nil, err
 	}
 	return put, nil
+}
+
+// fit refuses more notifications on one order than every change of it can read and keep.
+func fit(all []dispatcher.Notification, at string) error {
+	size := 0
+	for _, n := range all {
+		size += n.Bytes()
+	}
+	switch {
+	case len(all) > dispatcher.MaxNotifications:
+		return fault(at, fmt.Sprintf("an order holds at most %d notifications", dispatcher.MaxNotifications))
+	case size > dispatcher.MaxRegisteredBytes:
+		return fault(at, fmt.Sprintf("the notifications of an order hold at most %d bytes together, these would be %d", dispatcher.MaxRegisteredBytes, size))
+	}
+	return nil
 }
 
 // renew gives a notification the identity of the one that it replaces, and fills secrets that were read back redacted
@@ -122,12 +137,13 @@ func (s *Server) postNotification(c *gin.Context) {
 		case same >= 0:
 			status, result = http.StatusOK, state.Notifications[same]
 			return nil, nil
-		case len(state.Notifications) >= dispatcher.MaxNotifications:
-			return nil, fault("", fmt.Sprintf("an order holds at most %d notifications", dispatcher.MaxNotifications))
 		}
 		fresh.Created = s.now()
 		if fresh.ID == "" {
 			fresh.ID = s.notificationID(c, ref, fresh.Created)
+		}
+		if err := fit(append(slices.Clone(state.Notifications), fresh), ""); err != nil {
+			return nil, err
 		}
 		status, result = http.StatusCreated, fresh
 		return &store.Commit{Channel: order.Channel, Put: []dispatcher.Notification{fresh}}, nil
@@ -188,9 +204,10 @@ func (s *Server) putNotification(c *gin.Context) {
 	}
 	var result dispatcher.Notification
 	err = s.producer.Commit(c.Request.Context(), ref, func(state store.State) (*store.Commit, error) {
-		order := state.Order
-		if err := setChannel(&order, c.GetHeader("X-Channel"), true); state.Known() && err != nil {
-			return nil, err
+		if order := state.Order; state.Known() {
+			if err := setChannel(&order, c.GetHeader("X-Channel"), true); err != nil {
+				return nil, err
+			}
 		}
 		old, ok := state.Notification(c.Param("id"))
 		if !ok {
@@ -199,6 +216,9 @@ func (s *Server) putNotification(c *gin.Context) {
 		var faults scope.Faults
 		if result, faults = renew(n, old, scope.Pointer{}); len(faults) > 0 {
 			return nil, invalid(faults)
+		}
+		if err := fit(store.MergeNotifications(state.Notifications, []dispatcher.Notification{result}), ""); err != nil {
+			return nil, err
 		}
 		return &store.Commit{Put: []dispatcher.Notification{result}}, nil
 	})

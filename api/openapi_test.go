@@ -603,7 +603,7 @@ func (c *contract) deliver(to string, received <-chan told, status string) owed 
 	d := owed{order: "order-of-" + to[strings.LastIndex(to, "/")+1:]}
 	a := c.do(exchange{id: "putOrder", in: map[string]string{"orderId": d.order}, want: 201, body: `{"state":{"currentStatus":"completed"},
 		"notifications":[{"url":"` + to + `","headers":{"X-Key":"s"},"scope":{"state":["completed"]},
-		"adapterId":"erp","reference":"r","expiresAfter":"1h"}]}`})
+		"adapterId":"erp","reference":"r","expiresAfter":"720h"}]}`})
 	d.delivery, d.notification = a.at(c.t, "deliveries", 0, "id"), a.at(c.t, "deliveries", 0, "notificationId")
 	c.arrives(d, received)
 	d.event = c.await(d, 1, status)

@@ -76,6 +76,10 @@ func (s *Server) readRegistrations(body scope.Value, faults *scope.Faults) ([]di
 			*faults = append(*faults, scope.Fault{Pointer: at.String(), Detail: "expected array, got " + member.Kind().String()})
 			return nil
 		}
+		if n := len(member.Items()); n > dispatcher.MaxNotifications {
+			*faults = append(*faults, scope.Fault{Pointer: at.String(), Detail: fmt.Sprintf("expected at most %d members, got %d", dispatcher.MaxNotifications, n)})
+			return nil
+		}
 		for i, item := range member.Items() {
 			n, found := read(item, at.Child(strconv.Itoa(i)))
 			*faults = append(*faults, found...)
@@ -108,6 +112,9 @@ func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State)
 		if err := fits(document); err != nil {
 			return nil, err
 		}
+	}
+	if status, _ := document.Member("state").Member("currentStatus").Text(); len(status) > dispatcher.MaxStatusBytes {
+		return nil, fault("/state/currentStatus", fmt.Sprintf("expected at most %d bytes, got %d", dispatcher.MaxStatusBytes, len(status)))
 	}
 	now := s.now()
 	var configured []dispatcher.Notification

@@ -15,6 +15,9 @@ func Advance(d Delivery, policy Retry, v Verdict, a Attempt, now time.Time, rand
 	if !d.Lone {
 		if delay, again := policy.Next(d.Counted, v, random); again {
 			d.Status, d.NextAttemptAt = StatusRetrying, now.Add(delay)
+			if d.Expired(d.NextAttemptAt) { // it would not be sent then: its lane need not wait for that
+				d.Status, d.NextAttemptAt, d.SettledAt = StatusExpired, time.Time{}, now
+			}
 			return d
 		}
 	}
@@ -23,4 +26,26 @@ func Advance(d Delivery, policy Retry, v Verdict, a Attempt, now time.Time, rand
 		d.Status = StatusDelivered // a forced retry that fails does not undo the delivery
 	}
 	return d
+}
+
+// MaxInterruptions is how many attempts of a delivery may be lost before it is given up: what keeps killing its workers
+// must not do so for ever.
+const MaxInterruptions = 20
+
+// Interrupt returns the delivery as it is after an attempt whose worker died before it could record it, and that
+// attempt's Event. Nobody knows whether the request went out. The Event's time is when it was found lost, its duration
+// how long before that it had begun. The attempt does not count against the policy: the fault was ours.
+func Interrupt(d Delivery, now time.Time) (Delivery, Attempt) {
+	a := Attempt{
+		ID: NewEventID(now, d.Ref().Shard()), Number: d.Attempts + 1, Trigger: d.NextTrigger, At: now,
+		Duration: now.Sub(d.ClaimedAt), Sent: SentUnknown, Outcome: Failed, Reason: ReasonInterrupted,
+	}
+	d.Attempts++
+	d.ClaimedAt, d.NextAttemptAt = time.Time{}, now
+	if d.Attempts-d.Counted > MaxInterruptions {
+		d.Status, d.Reason, d.NextAttemptAt, d.SettledAt = StatusFailed, ReasonInterrupted, time.Time{}, now
+		return d, a
+	}
+	a.WillRetry, a.NextAttemptAt = true, now
+	return d, a
 }

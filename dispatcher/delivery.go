@@ -60,6 +60,7 @@ type Delivery struct {
 	OrderVersion   int64
 	ChangeID       string
 	NotificationID string
+	Registered     time.Time // when the notification was: another one under the same id is not this one
 	AdapterID      string
 	Reference      string
 	Scope          []string // the keys that matched

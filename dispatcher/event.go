@@ -72,15 +72,6 @@ func (d Delivery) Settlement(reason Reason, now time.Time) Attempt {
 	}
 }
 
-// Interrupted returns the Event of an attempt whose worker died before it could record it. Nobody knows whether the
-// request went out. Its time is when it was found lost, its duration how long before that it had begun.
-func (d Delivery) Interrupted(claimedAt, now time.Time) Attempt {
-	return Attempt{
-		ID: NewEventID(now, d.Ref().Shard()), Number: d.Attempts + 1, Trigger: d.NextTrigger, At: now, Duration: now.Sub(claimedAt),
-		Sent: SentUnknown, Outcome: Failed, Reason: ReasonInterrupted, WillRetry: true,
-	}
-}
-
 // NewEvent tells an attempt as merchants see it.
 func NewEvent(d Delivery, a Attempt) Event {
 	e := Event{

@@ -41,7 +41,7 @@ func TestNewEventTellsTheAttempt(t *testing.T) {
 func TestEventsWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	d := dispatcher.Delivery{ID: "d1", Merchant: "acme", OrderID: "1001", Attempts: 2, NextTrigger: dispatcher.TriggerAutomatic}
-	lost := dispatcher.NewEvent(d, d.Interrupted(noon, noon.Add(time.Minute)))
+	lost := dispatcher.NewEvent(d, interrupted(d, noon, noon.Add(time.Minute)))
 	if lost.Sent != dispatcher.SentUnknown || lost.Reason != dispatcher.ReasonInterrupted || lost.Attempt != 3 || !lost.WillRetry ||
 		!lost.Timestamp.Equal(noon.Add(time.Minute)) || lost.DurationMs != 60_000 || lost.Outcome != dispatcher.Failed || lost.Request.Headers != nil {
 		t.Errorf("%+v", lost)
@@ -109,5 +109,41 @@ func TestDeliveryInLane(t *testing.T) {
 		if row.d.InLane() != row.want || row.d.Task().InLane != row.want {
 			t.Errorf("%+v is in its lane = %v", row.d, row.d.InLane())
 		}
+	}
+}
+
+func interrupted(d dispatcher.Delivery, claimed, now time.Time) dispatcher.Attempt {
+	d.ClaimedAt = claimed
+	_, a := dispatcher.Interrupt(d, now)
+	return a
+}
+
+// What keeps killing its workers is given up at last, and a delivery that waits for an attempt after its expiry is not
+// kept waiting.
+func TestInterruptGivesUpAtLast(t *testing.T) {
+	t.Parallel()
+	d := dispatcher.Delivery{Status: dispatcher.StatusPending, Merchant: "acme", OrderID: "1"}
+	for n := range dispatcher.MaxInterruptions {
+		d.ClaimedAt = noon
+		if d, _ = dispatcher.Interrupt(d, noon.Add(time.Second)); d.Status.Terminal() || !d.ClaimedAt.IsZero() || d.Counted != 0 {
+			t.Fatalf("after %d: %+v", n+1, d)
+		}
+	}
+	d, a := dispatcher.Interrupt(d, noon)
+	if d.Status != dispatcher.StatusFailed || a.WillRetry {
+		t.Errorf("%+v %+v", d, a)
+	}
+}
+
+func TestExpiryBeforeTheNextAttemptIsNow(t *testing.T) {
+	t.Parallel()
+	d := dispatcher.Delivery{Status: dispatcher.StatusPending, ExpiresAt: noon.Add(time.Minute)}
+	v := dispatcher.JudgeAnswer(503, nil, noon)
+	if got := dispatcher.Advance(d, dispatcher.Retry{}, v, dispatcher.Attempt{Number: 1}, noon, 0); got.Status != dispatcher.StatusRetrying {
+		t.Errorf("5 s later it is not expired: %s", got.Status)
+	}
+	hour := dispatcher.Retry{Schedule: []dispatcher.Duration{dispatcher.Duration(time.Hour)}}
+	if got := dispatcher.Advance(d, hour, v, dispatcher.Attempt{Number: 1}, noon, 0); got.Status != dispatcher.StatusExpired || !got.NextAttemptAt.IsZero() {
+		t.Errorf("an hour later it is: %+v", got)
 	}
 }

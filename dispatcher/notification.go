@@ -26,6 +26,15 @@ const (
 // Formats of the body.
 const FormatNorce = "norce"
 
+// The other formats; dispatcher/wire has a file for each.
+const (
+	FormatFBPI        = "fbpi"
+	FormatProbo       = "probo"
+	FormatFaTPay      = "fatpay"
+	FormatCloudEvents = "cloudevents"
+	FormatThin        = "thin"
+)
+
 // Methods that a notification may call with.
 var Methods = []string{"POST", "PUT", "PATCH"}
 
@@ -34,6 +43,7 @@ const (
 	DefaultTimeout      = 10 * time.Second
 	MaxTimeout          = 30 * time.Second // one deadline for connect, send and the whole answer
 	MaxNotifications    = 1000             // on one order
+	MaxRegisteredBytes  = 1 << 20          // of all notifications of one order together; every change of it reads them
 	MaxAttemptsLimit    = 50
 	MaxScheduleDelay    = 72 * time.Hour
 	MaxExpiresAfter     = 30 * 24 * time.Hour
@@ -76,6 +86,20 @@ type Notification struct {
 	ExpiresAfter  Duration // 0: never
 	Created       time.Time
 	Stopped       time.Time // when a 410 stopped it; zero while it lives
+}
+
+// Bytes is about how much room the notification takes.
+func (n Notification) Bytes() int {
+	rule, schema := n.Scope.JSON()
+	size := len(n.ID) + len(n.AdapterID) + len(n.Reference) + len(n.Description) + len(n.URL) + len(rule.JSON()) +
+		len(schema.JSON()) + len(n.Options.JSON()) + len(n.SigningSecret.Reveal())
+	for _, h := range n.Headers {
+		size += len(h.Name) + len(h.Value.Reveal())
+	}
+	for _, actor := range n.ExcludeActors {
+		size += len(actor)
+	}
+	return size
 }
 
 // PublicNotification is what a receiver sees of the notifications of an order: no headers, no secrets, and the URL

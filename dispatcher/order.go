@@ -6,6 +6,9 @@ import (
 	"github.com/tidings/tidings/scope"
 )
 
+// MaxStatusBytes bounds the status of an order: it becomes part of scope keys, which name indexes.
+const MaxStatusBytes = 256
+
 // Order is an order as last accepted.
 type Order struct {
 	Merchant string

@@ -28,7 +28,7 @@ func newDelivery(change Change, n Notification, hits []scope.Hit) Delivery {
 	d := Delivery{
 		ID:       DeliveryID(order.Ref(), change.ID, n.ID),
 		Merchant: order.Merchant, Channel: order.Channel, OrderID: order.ID, OrderVersion: order.Version,
-		ChangeID: change.ID, NotificationID: n.ID, AdapterID: n.AdapterID, Reference: n.Reference,
+		ChangeID: change.ID, NotificationID: n.ID, Registered: n.Created, AdapterID: n.AdapterID, Reference: n.Reference,
 		Format: n.Format, Options: n.Options, Ordering: n.Ordering, Created: order.Modified,
 		Status: StatusPending, NextTrigger: TriggerAutomatic, Generation: 1,
 	}

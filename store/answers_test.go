@@ -99,7 +99,7 @@ func TestRedisThatDoesNotAnswerIsUnavailable(t *testing.T) {
 		"Ping":                func() error { return h.Ping(ctx) },
 		"Load":                func() error { _, err := h.Load(ctx, order("1")); return err },
 		"Commit":              func() error { _, err := h.Commit(ctx, there.planned(t, state, status("paid"))); return err },
-		"StopNotification":    func() error { return h.StopNotification(ctx, order("1"), "n1") },
+		"StopNotification":    func() error { return h.StopNotification(ctx, order("1"), dispatcher.Notification{ID: "n1"}) },
 		"Claim":               func() error { _, err := h.Claim(ctx, d.Task(), lease); return err },
 		"Renew":               func() error { return h.Renew(ctx, lease, d.ID) },
 		"Record":              func() error { _, err := h.Record(ctx, move); return err },

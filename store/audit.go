@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -19,12 +22,13 @@ type Audit struct {
 	Overdue  int64                       `json:"overdue"`  // open and should have moved by now; the sweep comes to them
 	Orphaned int64                       `json:"orphaned"` // open and looked after by nobody: always 0
 	Orphans  []Orphan                    `json:"orphans,omitempty"`
+	At       time.Time                   `json:"at"`
 }
 
 // Orphan is an open delivery that nobody looks after.
 type Orphan struct {
 	DeliveryID string `json:"deliveryId"`
-	Finding    string `json:"finding"` // not_due, not_in_lane or behind_settled
+	Finding    string `json:"finding"` // not_due, not_in_lane, behind_settled or unreadable
 }
 
 const (
@@ -35,9 +39,10 @@ const (
 // Audit looks at every delivery. It reads the whole keyspace in small steps, each delivery atomically, so that it may
 // run beside the work; it takes about a second for 50,000 deliveries.
 func (s *Store) Audit(ctx context.Context) (Audit, error) {
-	a := Audit{ByStatus: map[dispatcher.Status]int64{}}
+	a := Audit{ByStatus: map[dispatcher.Status]int64{}, At: s.now().UTC()}
 	now := millis(s.now())
-	err := s.eachDelivery(ctx, func(held []Held) error {
+	err := s.eachDelivery(ctx, func(held []Held, bad *UnreadableError) error {
+		a.countUnreadable(bad)
 		replies, err := s.runForEach(ctx, auditScript, held)
 		if err != nil {
 			return err
@@ -48,6 +53,21 @@ func (s *Store) Audit(ctx context.Context) (Audit, error) {
 		return nil
 	})
 	return a, err
+}
+
+// countUnreadable tells records that cannot be read: nobody can look after them.
+func (a *Audit) countUnreadable(bad *UnreadableError) {
+	if bad == nil {
+		return
+	}
+	for _, id := range bad.IDs {
+		a.Accepted++
+		a.Open++
+		a.Orphaned++
+		if len(a.Orphans) < auditOrphans {
+			a.Orphans = append(a.Orphans, Orphan{id, "unreadable"})
+		}
+	}
 }
 
 func (a *Audit) count(h Held, reply []string, now int64) {
@@ -79,7 +99,7 @@ func (a *Audit) count(h Held, reply []string, now int64) {
 // Repair puts open deliveries that are looked after by nobody back into the indexes, due at once, and returns how many
 // there were. What is well is left alone.
 func (s *Store) Repair(ctx context.Context) (repaired int, err error) {
-	err = s.eachDelivery(ctx, func(held []Held) error {
+	err = s.eachDelivery(ctx, func(held []Held, _ *UnreadableError) error {
 		for _, h := range held {
 			if h.Status.Terminal() {
 				continue
@@ -100,7 +120,7 @@ func (s *Store) Repair(ctx context.Context) (repaired int, err error) {
 // for their time keep it. It returns how many were hastened.
 func (s *Store) HastenAll(ctx context.Context) (hastened int, err error) {
 	now := s.now()
-	err = s.eachDelivery(ctx, func(held []Held) error {
+	err = s.eachDelivery(ctx, func(held []Held, _ *UnreadableError) error {
 		return s.pipelined(ctx, "hasten", func(p redis.Pipeliner) {
 			for _, h := range held {
 				if h.Status.Terminal() || !h.ClaimedAt.IsZero() || h.NextAttemptAt.After(now) {
@@ -144,20 +164,21 @@ func (s *Store) runForEach(ctx context.Context, script *redis.Script, held []Hel
 }
 
 // eachDelivery calls fn with every stored delivery, in batches.
-func (s *Store) eachDelivery(ctx context.Context, fn func([]Held) error) error {
+func (s *Store) eachDelivery(ctx context.Context, fn func([]Held, *UnreadableError) error) error {
 	var one sync.Mutex // nodes of a cluster are scanned at once
 	scan := func(ctx context.Context, rdb redis.Cmdable) error {
 		iter := rdb.Scan(ctx, 0, "td{s*}:d:*", auditBatch).Iterator()
 		var ids []string
 		flush := func() error {
 			held, err := s.Read(ctx, ids...)
-			if err != nil || len(held) == 0 {
+			ids = ids[:0]
+			var bad *UnreadableError
+			if err != nil && !errors.As(err, &bad) {
 				return err
 			}
-			ids = ids[:0]
 			one.Lock()
 			defer one.Unlock()
-			return fn(held)
+			return fn(held, bad)
 		}
 		for iter.Next(ctx) {
 			if ids = append(ids, iter.Val()[len(iter.Val())-deliveryIDBytes:]); len(ids) < auditBatch {
@@ -179,3 +200,31 @@ func (s *Store) eachDelivery(ctx context.Context, fn func([]Held) error) error {
 }
 
 const deliveryIDBytes = 32
+
+// BeginAudit takes the turn to make an audit; false when another process has it or has just had it.
+func (s *Store) BeginAudit(ctx context.Context, turn time.Duration) (bool, error) {
+	mine, err := s.rdb.SetNX(ctx, auditLockKey, "", turn).Result()
+	return mine, unavailable("begin audit", err)
+}
+
+// KeepAudit keeps an audit for every process to tell.
+func (s *Store) KeepAudit(ctx context.Context, a Audit) error {
+	text, err := marshal(a)
+	if err != nil {
+		return err
+	}
+	return unavailable("keep audit", s.rdb.Set(ctx, auditKey, text, 0).Err())
+}
+
+// LastAudit returns the audit that was kept last; false when none ever was.
+func (s *Store) LastAudit(ctx context.Context) (Audit, bool, error) {
+	var a Audit
+	text, err := s.rdb.Get(ctx, auditKey).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return a, false, nil
+	}
+	if err != nil {
+		return a, false, unavailable("read audit", err)
+	}
+	return a, true, json.Unmarshal(text, &a)
+}

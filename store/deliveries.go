@@ -75,6 +75,19 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 	return Moved{}, fmt.Errorf("record delivery %s: %w", d.ID, dispatcher.ErrNotFound)
 }
 
+// Settle ends a delivery without an attempt and records an Event that says why.
+func (s *Store) Settle(ctx context.Context, h Held, status dispatcher.Status, reason dispatcher.Reason) (Moved, error) {
+	now := s.now()
+	event := h.Settlement(reason, now)
+	to := h.Delivery
+	to.Status, to.Reason, to.SettledAt = status, reason, now
+	if h.WasDelivered {
+		to.Status = dispatcher.StatusDelivered // what came of a forced retry takes nothing away from that
+	}
+	to.ClaimedAt, to.NextAttemptAt = noTime, noTime
+	return s.Record(ctx, Move{From: h, To: to, Attempt: &event})
+}
+
 // Reopen makes a delivery due under a new generation, which To carries. ErrConflict: somebody moved it first.
 func (s *Store) Reopen(ctx context.Context, from Held, to dispatcher.Delivery) error {
 	shard := to.Ref().Shard()
@@ -96,7 +109,17 @@ func (s *Store) Reopen(ctx context.Context, from Held, to dispatcher.Delivery) e
 	return nil
 }
 
-// Read returns deliveries by id in one round trip; those that do not exist are left out.
+// UnreadableError names deliveries whose records cannot be read: written by a newer version, or broken. The others that
+// were asked for are returned beside it.
+type UnreadableError struct{ IDs []string }
+
+// Error implements error.
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("%d delivery records cannot be read, the first is %s", len(e.IDs), e.IDs[0])
+}
+
+// Read returns deliveries by id in one round trip; those that do not exist are left out, those that cannot be read are
+// named by an UnreadableError.
 func (s *Store) Read(ctx context.Context, ids ...string) ([]Held, error) {
 	cmds := make([]*redis.StringCmd, 0, len(ids))
 	err := s.pipelined(ctx, "read deliveries", func(p redis.Pipeliner) {
@@ -112,15 +135,20 @@ func (s *Store) Read(ctx context.Context, ids ...string) ([]Held, error) {
 		return nil, err
 	}
 	var held []Held
+	var unreadable []string
 	for i, cmd := range cmds {
 		if errors.Is(cmd.Err(), redis.Nil) {
 			continue
 		}
 		h, err := decodeDelivery(ids[i], cmd.Val())
 		if err != nil {
-			return nil, err
+			unreadable = append(unreadable, ids[i])
+			continue
 		}
 		held = append(held, h)
+	}
+	if len(unreadable) > 0 {
+		return held, &UnreadableError{unreadable}
 	}
 	return held, nil
 }
@@ -176,7 +204,7 @@ func (s *Store) OpenDeliveries(ctx context.Context, ref dispatcher.OrderRef) ([]
 		return nil, unavailable("read history", err)
 	}
 	all, err := s.Read(ctx, ids...)
-	if err != nil {
+	if err != nil && !isUnreadable(err) {
 		return nil, err
 	}
 	open := all[:0]
@@ -186,6 +214,11 @@ func (s *Store) OpenDeliveries(ctx context.Context, ref dispatcher.OrderRef) ([]
 		}
 	}
 	return open, nil
+}
+
+func isUnreadable(err error) bool {
+	var unreadable *UnreadableError
+	return errors.As(err, &unreadable)
 }
 
 func flag(b bool) string {

@@ -9,12 +9,15 @@
 //	h:<merchant>:<order>        zset    its deliveries by time
 //	c:<change>                  hash    snapshot of the order as of the change, once per change; count of open deliveries
 //	d:<delivery>                hash    the delivery (r) and its Events (e<id>)
-//	l:<merchant>:<order>:<n>    list    lane: open deliveries of one notification, in the order of the changes
+//	l:<merchant>:<order>/<n>    list    lane: open deliveries of one notification, in the order of the changes
 //	due                         zset    open delivery -> when it must have moved, else the sweep looks after it
 //	x:<merchant>:<kind>:<value> zset    index of Events: 16 bytes Event id, 16 bytes delivery id; score 0
 //	i:<merchant>:<hash>         string  answer kept for an Idempotency-Key
 //	g:<merchant>:<channel>      hash    adapter configurations, sealed
 //	erase                       set     deleted orders whose payloads are still to be erased
+//	h~<erasure>                 zset    the deliveries of one of these
+//
+// Two keys belong to no shard: td:audit and td:audit:lock, the last audit of the invariant and who makes the next.
 //
 // The life of one change in the store:
 //

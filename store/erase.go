@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -20,7 +19,8 @@ type erasure struct {
 }
 
 // DeleteOrder removes an order and its notifications at once. What it leaves (open deliveries, payloads) is remembered
-// in the same step and erased by Erase, which the caller starts and the sweep finishes. ErrNotFound when unknown.
+// in the same step and erased by EraseOrder; what of that a crash or an attempt in flight leaves undone, Erase finishes.
+// ErrNotFound when unknown.
 func (s *Store) DeleteOrder(ctx context.Context, state State) error {
 	ref := state.Order.Ref()
 	e := erasure{ID: dispatcher.NewID(s.now()), Merchant: ref.Merchant, OrderID: ref.OrderID}
@@ -37,6 +37,24 @@ func (s *Store) DeleteOrder(ctx context.Context, state State) error {
 		return fmt.Errorf("order %s: %w", ref.OrderID, dispatcher.ErrNotFound)
 	case reply == "conflict":
 		return fmt.Errorf("order %s: %w", ref.OrderID, dispatcher.ErrConflict)
+	}
+	return nil
+}
+
+// EraseOrder goes on with the erasures of one order.
+func (s *Store) EraseOrder(ctx context.Context, ref dispatcher.OrderRef) error {
+	shard := ref.Shard()
+	all, err := s.rdb.SMembers(ctx, eraseKey(shard)).Result()
+	if err != nil {
+		return unavailable("read erasures", err)
+	}
+	for _, text := range all {
+		var e erasure
+		if json.Unmarshal([]byte(text), &e) == nil && e.Merchant == ref.Merchant && e.OrderID == ref.OrderID {
+			if _, err := s.eraseOrder(ctx, shard, text); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -164,26 +182,4 @@ func (s *Store) eraseLate(ctx context.Context, id string, a dispatcher.Attempt) 
 		return err
 	}
 	return unavailable("erase event", s.rdb.HSet(ctx, deliveryKey(held[0].Ref().Shard(), id), eventField(a.ID), text).Err())
-}
-
-// Settle ends a delivery without an attempt and records an Event that says why.
-func (s *Store) Settle(ctx context.Context, h Held, status dispatcher.Status, reason dispatcher.Reason) (Moved, error) {
-	now := s.now()
-	event := h.Settlement(reason, now)
-	to := h.Delivery
-	to.Status, to.Reason, to.SettledAt = status, reason, now
-	to.ClaimedAt, to.NextAttemptAt = noTime, noTime
-	return s.Record(ctx, Move{From: h, To: to, Attempt: &event})
-}
-
-// targetOf returns scheme://host[:port] of a URL as recorded.
-func targetOf(url string) string {
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok {
-		return ""
-	}
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		rest = rest[:i]
-	}
-	return scheme + "://" + rest
 }

@@ -220,9 +220,9 @@ func TestDeleteOrderWithoutDeliveries(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		h.put(t, order("1"), status("created"))
 		h.deleteOrder(t, order("1"))
+		h.erase(t, 0)
 		if left := dump(t, h.plain); len(left) != 0 {
 			t.Errorf("left behind: %v", left)
 		}
-		h.erase(t, 0)
 	})
 }

@@ -29,32 +29,53 @@ func (a Answer) Pending() bool { return a.Status == 0 }
 
 // BeginAnswer takes the key for this request. When it was taken before, the earlier Answer is returned.
 func (s *Store) BeginAnswer(ctx context.Context, merchant, key, fingerprint string) (earlier *Answer, err error) {
-	text, err := marshal(Answer{Fingerprint: fingerprint})
+	place := idempotencyKey(merchant, key)
+	text, err := s.sealAnswer(place, Answer{Fingerprint: fingerprint})
 	if err != nil {
 		return nil, err
 	}
-	old, err := s.rdb.SetArgs(ctx, idempotencyKey(merchant, key), text,
-		redis.SetArgs{Mode: "NX", Get: true, TTL: answerPending}).Result()
-	if errors.Is(err, redis.Nil) {
+	first, err := s.rdb.SetNX(ctx, place, text, answerPending).Result()
+	if err != nil {
+		return nil, unavailable("take idempotency key", err)
+	}
+	if first {
 		return nil, nil
+	}
+	old, err := s.rdb.Get(ctx, place).Bytes()
+	if errors.Is(err, redis.Nil) { // it has just expired: whoever comes again takes it
+		return &Answer{Fingerprint: fingerprint}, nil
 	}
 	if err != nil {
 		return nil, unavailable("read idempotency key", err)
 	}
 	var a Answer
-	if err := json.Unmarshal([]byte(old), &a); err != nil {
+	plain, err := s.sealer.Open(old, place)
+	if err == nil {
+		err = json.Unmarshal(plain, &a)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("idempotency key: %w", err)
 	}
 	return &a, nil
 }
 
+// sealAnswer seals an answer: that to a registration holds the URL with its query.
+func (s *Store) sealAnswer(place string, a Answer) ([]byte, error) {
+	plain, err := marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	return s.sealer.Seal(plain, place), nil
+}
+
 // KeepAnswer records the answer for 24 h.
 func (s *Store) KeepAnswer(ctx context.Context, merchant, key string, a Answer) error {
-	text, err := marshal(a)
+	place := idempotencyKey(merchant, key)
+	text, err := s.sealAnswer(place, a)
 	if err != nil {
 		return err
 	}
-	return unavailable("keep answer", s.rdb.Set(ctx, idempotencyKey(merchant, key), text, answerKept).Err())
+	return unavailable("keep answer", s.rdb.Set(ctx, place, text, answerKept).Err())
 }
 
 // DropAnswer frees a key whose request did nothing that must not be repeated.

@@ -128,7 +128,7 @@ func (e expectation) add(t tb, d raw) {
 		e.due[d.key("due")] = append(e.due[d.key("due")], d.id)
 		e.counts[d.key("c:"+d.Change)]++
 		if d.inLane() {
-			lane := d.key("l:" + d.Merchant + ":" + d.Order + ":" + d.Notified)
+			lane := d.key("l:" + d.Merchant + ":" + d.Order + "/" + d.Notified)
 			e.lanes[lane] = append(e.lanes[lane], d.id)
 		}
 	}

@@ -26,7 +26,7 @@ func erasedHistoryKey(ref dispatcher.OrderRef, erasure string) string {
 }
 
 func laneKey(ref dispatcher.OrderRef, notificationID string) string {
-	return orderScoped("l", ref) + ":" + notificationID
+	return orderScoped("l", ref) + "/" + notificationID // no id holds a slash
 }
 
 func snapshotKey(shard int, changeID string) string   { return shardKey(shard, "c:"+changeID) }
@@ -41,6 +41,12 @@ func configurationsKey(merchant, channel string) string {
 func idempotencyKey(merchant, hash string) string {
 	return orderScoped("i", dispatcher.OrderRef{Merchant: merchant, OrderID: hash})
 }
+
+// The last audit, and who makes the next: of the whole store, in no shard.
+const (
+	auditKey     = "td:audit"
+	auditLockKey = "td:audit:lock"
+)
 
 // Kinds of indexes over Events. An Event is in one index of each kind that applies to it.
 const (

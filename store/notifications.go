@@ -3,10 +3,12 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/scope"
@@ -43,7 +45,7 @@ type sealedPart struct {
 }
 
 func sealPlace(ref dispatcher.OrderRef, id string) string {
-	return "notification:" + ref.Merchant + ":" + ref.OrderID + ":" + id
+	return "notification:" + ref.Merchant + ":" + ref.OrderID + "/" + id
 }
 
 func (s *Store) encodeNotification(ref dispatcher.OrderRef, n dispatcher.Notification) ([]byte, error) {
@@ -60,7 +62,7 @@ func (s *Store) encodeNotification(ref dispatcher.OrderRef, n dispatcher.Notific
 		AdapterID: n.AdapterID, Reference: n.Reference, Description: n.Description, Version: n.Version,
 		Method: n.Method, Scope: rule, Schema: schema, ExcludeActors: n.ExcludeActors, Format: n.Format,
 		Options: n.Options, Signing: n.Signing, Ordering: string(n.Ordering), Retry: n.Retry,
-		Timeout: int64(n.Timeout), ExpiresAfter: int64(n.ExpiresAfter), Created: n.Created.UnixMicro(),
+		Timeout: int64(n.Timeout), ExpiresAfter: int64(n.ExpiresAfter), Created: micros(n.Created),
 		Stopped: millis(n.Stopped), Invoke: n.SpelledInvoke, Sealed: s.sealer.Seal(plain, sealPlace(ref, n.ID)),
 	})
 }
@@ -88,7 +90,7 @@ func (s *Store) decodeNotification(ref dispatcher.OrderRef, id, text string) (di
 		Method: r.Method, Scope: rule, ExcludeActors: r.ExcludeActors, Format: r.Format, Options: r.Options,
 		Signing: r.Signing, SigningSecret: dispatcher.Secret(part.Secret), Ordering: dispatcher.Ordering(r.Ordering),
 		Retry: r.Retry, Timeout: dispatcher.Duration(r.Timeout), ExpiresAfter: dispatcher.Duration(r.ExpiresAfter),
-		Created: time.UnixMicro(r.Created).UTC(), Stopped: fromMillis(r.Stopped), SpelledInvoke: r.Invoke, URL: part.URL,
+		Created: fromMicros(r.Created), Stopped: fromMillis(r.Stopped), SpelledInvoke: r.Invoke, URL: part.URL,
 	}
 	for _, h := range part.Headers {
 		n.Headers = append(n.Headers, dispatcher.Header{Name: h[0], Value: dispatcher.Secret(h[1])})
@@ -114,15 +116,19 @@ func (s *Store) decodeNotifications(ref dispatcher.OrderRef, records map[string]
 	return all, nil
 }
 
-// StopNotification marks a notification as stopped by its target (410): it fires no more until it is replaced.
-func (s *Store) StopNotification(ctx context.Context, ref dispatcher.OrderRef, id string) error {
-	for {
+// stopTries bounds how often a stop is tried against others who write the order; the next 410 tries again.
+const stopTries = 20
+
+// StopNotification marks a notification as stopped by its target (410): it fires no more until it is replaced. One that
+// was replaced meanwhile was not what the target answered to, and is left alone.
+func (s *Store) StopNotification(ctx context.Context, ref dispatcher.OrderRef, called dispatcher.Notification) error {
+	for range stopTries {
 		state, err := s.Load(ctx, ref)
 		if err != nil {
 			return err
 		}
-		n, ok := state.Notification(id)
-		if !ok || !n.Stopped.IsZero() {
+		n, ok := state.Notification(called.ID)
+		if !ok || !n.Stopped.IsZero() || !n.SameContent(called) || !n.Created.Equal(called.Created) {
 			return nil
 		}
 		n.Stopped = s.now()
@@ -131,4 +137,21 @@ func (s *Store) StopNotification(ctx context.Context, ref dispatcher.OrderRef, i
 			return err
 		}
 	}
+	return fmt.Errorf("stop notification %s: %w", called.ID, dispatcher.ErrConflict)
+}
+
+// Registered reports whether the delivery's notification still is the one that it is owed to.
+func (s *Store) Registered(ctx context.Context, d dispatcher.Delivery) (bool, error) {
+	text, err := s.rdb.HGet(ctx, notificationsKey(d.Ref()), d.NotificationID).Result()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	if err != nil {
+		return false, unavailable("read notification", err)
+	}
+	var r notificationRecord
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return false, fmt.Errorf("notification %s: %w", d.NotificationID, err)
+	}
+	return r.Created == micros(d.Registered), nil
 }

@@ -216,8 +216,17 @@ func TestStoppedNotificationFiresNoMoreUntilReplaced(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		ref := order("1")
 		h.one(t, ref, dispatcher.OrderingStrict)
+		called, _ := h.load(t, ref).Notification("n1")
+		replaced := called
+		replaced.URL += "/new"
+		if err := h.StopNotification(t.Context(), ref, replaced); err != nil {
+			t.Fatal(err)
+		}
+		if n, _ := h.load(t, ref).Notification("n1"); !n.Stopped.IsZero() {
+			t.Error("a 410 of what was called before stopped its replacement")
+		}
 		for range 2 { // a second 410 finds it stopped already
-			if err := h.StopNotification(t.Context(), ref, "n1"); err != nil {
+			if err := h.StopNotification(t.Context(), ref, called); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -230,7 +239,7 @@ func TestStoppedNotificationFiresNoMoreUntilReplaced(t *testing.T) {
 		if owed, _ := h.put(t, ref, status("shipped"), notification(t, "n1", "strict")); len(owed) != 1 {
 			t.Errorf("registered again it is owed %d", len(owed))
 		}
-		if err := h.StopNotification(t.Context(), order("unknown"), "n1"); err != nil {
+		if err := h.StopNotification(t.Context(), order("unknown"), called); err != nil {
 			t.Errorf("one that is not there: %v", err)
 		}
 	})

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/tidings/tidings/dispatcher"
@@ -132,4 +133,16 @@ func (s *Store) planQuery(q Query) queryPlan {
 		}
 	}
 	return plan
+}
+
+// targetOf returns scheme://host[:port] of a URL as recorded.
+func targetOf(url string) string {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return ""
+	}
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	return scheme + "://" + rest
 }

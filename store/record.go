@@ -42,6 +42,7 @@ type deliveryRecord struct {
 	OrderVersion   int64                 `json:"v"`
 	ChangeID       string                `json:"h"`
 	NotificationID string                `json:"n"`
+	Registered     int64                 `json:"nc,omitempty"` // µs
 	AdapterID      string                `json:"a,omitempty"`
 	Reference      string                `json:"r,omitempty"`
 	Scope          []string              `json:"k"`
@@ -70,7 +71,7 @@ func encodeDelivery(d dispatcher.Delivery, revision int) ([]byte, error) {
 	}
 	body, err := marshal(deliveryRecord{
 		Merchant: d.Merchant, Channel: d.Channel, OrderID: d.OrderID, OrderVersion: d.OrderVersion, ChangeID: d.ChangeID,
-		NotificationID: d.NotificationID, AdapterID: d.AdapterID, Reference: d.Reference, Scope: d.Scope,
+		NotificationID: d.NotificationID, Registered: micros(d.Registered), AdapterID: d.AdapterID, Reference: d.Reference, Scope: d.Scope,
 		Evidence: d.Evidence, Format: d.Format, Options: d.Options, Ordering: string(d.Ordering),
 		Created: millis(d.Created), ExpiresAt: millis(d.ExpiresAt), Reason: string(d.Reason), StatusCode: d.StatusCode,
 		Attempts: d.Attempts, Counted: d.Counted, NextAttemptAt: millis(d.NextAttemptAt),
@@ -109,7 +110,7 @@ func decodeDelivery(id, text string) (Held, error) {
 	}
 	return Held{head: head, revision: int(revision), Delivery: dispatcher.Delivery{
 		ID: id, Merchant: r.Merchant, Channel: r.Channel, OrderID: r.OrderID, OrderVersion: r.OrderVersion,
-		ChangeID: r.ChangeID, NotificationID: r.NotificationID, AdapterID: r.AdapterID, Reference: r.Reference,
+		ChangeID: r.ChangeID, NotificationID: r.NotificationID, Registered: fromMicros(r.Registered), AdapterID: r.AdapterID, Reference: r.Reference,
 		Scope: r.Scope, Evidence: r.Evidence, Format: r.Format, Options: r.Options,
 		Ordering: dispatcher.Ordering(r.Ordering), Created: fromMillis(r.Created), ExpiresAt: fromMillis(r.ExpiresAt),
 		Status: status, Reason: dispatcher.Reason(r.Reason), StatusCode: r.StatusCode, Attempts: r.Attempts,

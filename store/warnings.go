@@ -18,6 +18,9 @@ func (s *Store) Warnings(ctx context.Context) ([]string, error) {
 		}
 	}
 	var warnings []string
+	if version := facts["redis_version"]; strings.HasPrefix(version, "6.0.") || version != "" && version[0] < '6' && version[1] == '.' {
+		warnings = append(warnings, "Redis "+version+" is too old: queries need 6.2 or later")
+	}
 	if facts["aof_enabled"] != "1" {
 		warnings = append(warnings, "Redis has no append-only file (appendonly no): accepted changes are lost when it stops")
 	}

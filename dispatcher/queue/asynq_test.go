@@ -118,13 +118,15 @@ func TestCompletionLost(t *testing.T) {
 	})
 }
 
-func queueSize(t *testing.T, rdb *redis.Client) int {
+func queueSize(t *testing.T, rdb *redis.Client) int { t.Helper(); return queueInfo(t, rdb).Size }
+
+func queueInfo(t *testing.T, rdb *redis.Client) *asynq.QueueInfo {
 	t.Helper()
 	info, err := asynq.NewInspectorFromRedisClient(rdb).GetQueueInfo(queue.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return info.Size
+	return info
 }
 
 // ends remembers the scripts with which Asynq ends tasks.

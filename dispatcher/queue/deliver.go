@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -37,6 +38,7 @@ type Disposition struct {
 // Deliver makes one attempt of the task's delivery, if it is still due. An error means that we could not look or not
 // write: the target has not been troubled, and the task is to be tried again.
 func (d *Deliverer) Deliver(ctx context.Context, t dispatcher.Task) (Disposition, error) {
+	began := d.now()
 	claim, err := d.store.Claim(ctx, t, Lease)
 	if err != nil {
 		if claim.State == store.Claimed && claim.Held.ID != "" { // claimed, but what belongs to it cannot be read
@@ -57,21 +59,25 @@ func (d *Deliverer) Deliver(ctx context.Context, t dispatcher.Task) (Disposition
 
 	held := claim.Held
 	if !claim.Lost.IsZero() {
-		if held, err = d.recordLost(ctx, held, claim.Lost); err != nil {
-			return Disposition{}, err
+		if held, err = d.recordLost(ctx, held, claim.Lost); err != nil || held.Status.Terminal() {
+			return Disposition{GivenUp: held.Status.Terminal(), Why: string(held.Reason)}, err
 		}
 	}
 	if status, reason := d.unwanted(claim, held.Delivery); reason != "" {
 		return d.settle(ctx, held, status, reason)
 	}
-	return d.attempt(ctx, held, *claim.Notification, *claim.Snapshot)
+	if held.NextTrigger == dispatcher.TriggerAutomatic && held.NextAttemptAt.After(d.now()) {
+		// Asynq lost the retry and ran the task again, or the sweep did: not before its time.
+		return Disposition{RetryAt: held.NextAttemptAt, Why: "before its time"}, d.release(ctx, held, nil)
+	}
+	return d.attempt(ctx, held, *claim.Notification, *claim.Snapshot, began)
 }
 
 // unwanted says why a delivery is not to be sent any more; "" when it is.
 func (d *Deliverer) unwanted(c store.Claim, del dispatcher.Delivery) (dispatcher.Status, dispatcher.Reason) {
 	automatic := del.NextTrigger == dispatcher.TriggerAutomatic
 	switch {
-	case c.Notification == nil:
+	case c.Notification == nil, !c.Notification.Created.Equal(del.Registered):
 		return dispatcher.StatusCancelled, dispatcher.ReasonCancelled
 	case !c.Notification.Stopped.IsZero():
 		return dispatcher.StatusCancelled, dispatcher.ReasonStopped
@@ -87,7 +93,11 @@ func (d *Deliverer) unwanted(c store.Claim, del dispatcher.Delivery) (dispatcher
 }
 
 func (d *Deliverer) settle(ctx context.Context, h store.Held, status dispatcher.Status, reason dispatcher.Reason) (Disposition, error) {
-	moved, err := d.store.Settle(ctx, h, status, reason)
+	var moved store.Moved
+	err := d.insist(ctx, h.ID, func(ctx context.Context) (err error) {
+		moved, err = d.store.Settle(ctx, h, status, reason)
+		return err
+	})
 	if err != nil {
 		return Disposition{}, err
 	}
@@ -97,8 +107,17 @@ func (d *Deliverer) settle(ctx context.Context, h store.Held, status dispatcher.
 	return Disposition{}, nil
 }
 
-// attempt sends and records.
-func (d *Deliverer) attempt(ctx context.Context, h store.Held, n dispatcher.Notification, snap dispatcher.Snapshot) (Disposition, error) {
+// errLeaseShort says that so much of the lease has passed before the request that another worker may soon take over.
+var errLeaseShort = errors.New("too much of the lease has passed before the request")
+
+// attempt sends and records. claimed is when the lease was asked for.
+func (d *Deliverer) attempt(ctx context.Context, h store.Held, n dispatcher.Notification, snap dispatcher.Snapshot, claimed time.Time) (done Disposition, err error) {
+	defer func() {
+		if r := recover(); r != nil { // one order that breaks a format must not break its lane for ever
+			d.log.ErrorContext(ctx, "delivery.panicked", "delivery", h.ID, "order", h.OrderID, "panic", r, "stack", string(debug.Stack()))
+			done, err = d.settle(ctx, h, dispatcher.StatusFailed, dispatcher.ReasonUnrenderable)
+		}
+	}()
 	began := d.now()
 	a := dispatcher.Attempt{
 		ID: dispatcher.NewEventID(began, h.Ref().Shard()), Number: h.Attempts + 1, Trigger: h.NextTrigger,
@@ -111,12 +130,15 @@ func (d *Deliverer) attempt(ctx context.Context, h store.Held, n dispatcher.Noti
 	if err != nil {
 		return Disposition{}, d.release(ctx, h, err)
 	}
+	if d.now().Sub(claimed) > Lease/2 {
+		return Disposition{}, d.release(ctx, h, errLeaseShort)
+	}
 	verdict := dispatcher.JudgeFault(reason)
 	if reason == "" {
 		a.URL = dispatcher.RedactURL(request.URL)
 		answer := d.out.Do(ctx, request)
 		a.StatusCode, a.Truncated = answer.StatusCode, answer.Truncated
-		a.Header, a.Body = scrub(n, answer)
+		a.Header, a.Body = scrub(n, request.URL, answer)
 		a.Duration, a.RemoteAddress, a.Sent = answer.Duration, answer.RemoteAddress, answer.Sent
 		if answer.Reason == "" {
 			verdict = dispatcher.JudgeAnswer(answer.StatusCode, answer.Header, d.now())
@@ -127,19 +149,25 @@ func (d *Deliverer) attempt(ctx context.Context, h store.Held, n dispatcher.Noti
 	a.Outcome, a.Reason = verdict.Outcome, verdict.Reason
 	to := dispatcher.Advance(h.Delivery, n.Retry, verdict, a, d.now(), rand.Float64())
 	a.WillRetry, a.NextAttemptAt = !to.Status.Terminal(), to.NextAttemptAt
-	return d.record(ctx, h, to, a, verdict)
+	return d.record(ctx, h, to, a, verdict, n)
 }
 
 // release gives a claimed delivery back unsent, so that the fault of ours that kept us is not taken for a lost attempt.
 func (d *Deliverer) release(ctx context.Context, h store.Held, because error) error {
 	to := h.Delivery
 	to.ClaimedAt = time.Time{}
-	_, err := d.store.Record(ctx, store.Move{From: h, To: to})
-	return errors.Join(because, err)
+	return errors.Join(because, d.insist(ctx, h.ID, func(ctx context.Context) error {
+		_, err := d.store.Record(ctx, store.Move{From: h, To: to})
+		return err
+	}))
 }
 
-func (d *Deliverer) record(ctx context.Context, h store.Held, to dispatcher.Delivery, a dispatcher.Attempt, v dispatcher.Verdict) (Disposition, error) {
-	moved, err := d.keep(ctx, store.Move{From: h, To: to, Attempt: &a})
+func (d *Deliverer) record(ctx context.Context, h store.Held, to dispatcher.Delivery, a dispatcher.Attempt, v dispatcher.Verdict, n dispatcher.Notification) (Disposition, error) {
+	var moved store.Moved
+	err := d.insist(ctx, h.ID, func(ctx context.Context) (err error) {
+		moved, err = d.store.Record(ctx, store.Move{From: h, To: to, Attempt: &a})
+		return err
+	})
 	d.report(ctx, h.Delivery, a, err)
 	if err != nil {
 		return Disposition{}, err
@@ -147,14 +175,19 @@ func (d *Deliverer) record(ctx context.Context, h store.Held, to dispatcher.Deli
 	d.metrics.attempted(a)
 	if v.StopNotification {
 		// Undone by a crash, this is done by the next 410.
-		if err := d.store.StopNotification(ctx, h.Ref(), h.NotificationID); err != nil {
+		if err := d.store.StopNotification(ctx, h.Ref(), n); err != nil {
 			d.log.WarnContext(ctx, "notification.stop_failed", "notification", h.NotificationID, "error", err)
 		}
 	}
-	if moved.Late {
-		return Disposition{}, nil // somebody took the delivery over while we sent: it goes on without us
+	if moved.Late { // somebody took the delivery over while we sent: it goes on without us
+		return Disposition{}, d.settleLate(ctx, h.ID, a)
 	}
 	d.producer.EnqueueNext(ctx, moved.Next)
+	if !to.Status.Terminal() {
+		if registered, err := d.store.Registered(ctx, to); err == nil && !registered { // removed while it was in flight
+			return d.settle(ctx, moved.Held, dispatcher.StatusCancelled, dispatcher.ReasonCancelled)
+		}
+	}
 	if to.Status.Terminal() {
 		return Disposition{GivenUp: to.Status == dispatcher.StatusFailed, Why: why(a)}, nil
 	}
@@ -169,37 +202,62 @@ func why(a dispatcher.Attempt) string {
 	return string(a.Reason) + " " + strconv.Itoa(a.StatusCode)
 }
 
-// keep writes what was done until the store takes it: a request that went out must not go out again only because Redis
-// was away when it was to be recorded. It gives up when the process has to end; the sweep of another process then
-// records the attempt as interrupted.
-func (d *Deliverer) keep(ctx context.Context, m store.Move) (store.Moved, error) {
+// settleLate ends a delivery that was delivered by an attempt whose lease had run out, unless somebody sends it just now.
+func (d *Deliverer) settleLate(ctx context.Context, id string, a dispatcher.Attempt) error {
+	if a.Outcome != dispatcher.Delivered {
+		return nil
+	}
+	held, err := d.store.Read(ctx, id)
+	if err != nil || len(held) == 0 || held[0].Status.Terminal() || !held[0].ClaimedAt.IsZero() {
+		return err
+	}
+	to := held[0].Delivery
+	to.Status, to.WasDelivered, to.StatusCode, to.SettledAt = dispatcher.StatusDelivered, true, a.StatusCode, d.now()
+	to.Reason, to.NextAttemptAt = "", time.Time{}
+	moved, err := d.store.Record(ctx, store.Move{From: held[0], To: to})
+	if err == nil {
+		d.producer.EnqueueNext(ctx, moved.Next)
+	}
+	return err
+}
+
+// insist writes until the store takes it: a request that went out must not go out again only because Redis was away when
+// it was to be recorded, and one that did not must not be taken for lost. It gives up when the process has to end; the
+// sweep of another process then records the attempt as interrupted.
+func (d *Deliverer) insist(ctx context.Context, deliveryID string, write func(context.Context) error) error {
 	pause := 50 * time.Millisecond
 	for {
 		try, cancel := context.WithTimeout(ctx, 5*time.Second)
-		moved, err := d.store.Record(try, m)
+		err := write(try)
 		cancel()
 		if err == nil || !isUnavailable(err) {
-			return moved, err
+			return err
 		}
-		d.log.WarnContext(ctx, "delivery.record_failed", "delivery", m.To.ID, "event", m.Attempt.ID.String(), "error", err, "then", "again")
+		d.log.WarnContext(ctx, "delivery.record_failed", "delivery", deliveryID, "error", err, "then", "again")
 		wait := time.NewTimer(pause)
 		select {
 		case <-wait.C:
 			pause = min(2*pause, time.Second)
 		case <-d.stopping:
 			wait.Stop()
-			return store.Moved{}, err
+			return err
 		}
 	}
 }
 
-// recordLost writes the Event of an attempt whose worker died before it could: nobody knows whether it was sent. It
-// counts as made, but not against the policy: the fault was ours.
+// recordLost writes the Event of an attempt that an earlier worker claimed and never recorded, and goes on with this one.
 func (d *Deliverer) recordLost(ctx context.Context, h store.Held, claimedAt time.Time) (store.Held, error) {
-	a := h.Interrupted(claimedAt, d.now())
-	to := h.Delivery
-	to.Attempts++
-	moved, err := d.store.Record(ctx, store.Move{From: h, To: to, Attempt: &a, Due: d.now().Add(Lease)})
+	lost := h.Delivery
+	lost.ClaimedAt = claimedAt
+	to, a := dispatcher.Interrupt(lost, d.now())
+	if !to.Status.Terminal() {
+		to.ClaimedAt, to.NextAttemptAt = h.ClaimedAt, h.NextAttemptAt // this attempt is in flight already
+	}
+	var moved store.Moved
+	err := d.insist(ctx, h.ID, func(ctx context.Context) (err error) {
+		moved, err = d.store.Record(ctx, store.Move{From: h, To: to, Attempt: &a, Due: d.now().Add(Lease)})
+		return err
+	})
 	if err != nil {
 		return h, err
 	}
@@ -208,6 +266,7 @@ func (d *Deliverer) recordLost(ctx context.Context, h store.Held, claimedAt time
 	}
 	d.metrics.attempted(a)
 	d.report(ctx, h.Delivery, a, nil)
+	d.producer.EnqueueNext(ctx, moved.Next)
 	return moved.Held, nil
 }
 

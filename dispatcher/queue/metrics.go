@@ -19,8 +19,6 @@ type Metrics struct {
 	duration   prometheus.Histogram
 	inFlight   prometheus.Gauge
 	swept      *prometheus.CounterVec
-	known      *prometheus.GaugeVec
-	orphaned   prometheus.Gauge
 }
 
 // NewMetrics registers the metrics.
@@ -37,12 +35,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "tidings_attempts_in_flight", Help: "Attempts in flight in this process."}),
 		swept: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tidings_swept_total",
 			Help: "Overdue deliveries that the sweep looked after, by what it found."}, []string{"found"}),
-		known: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tidings_deliveries",
-			Help: "Deliveries by status, as of this process's last audit."}, []string{"status"}),
-		orphaned: prometheus.NewGauge(prometheus.GaugeOpts{Name: "tidings_deliveries_orphaned",
-			Help: "Open deliveries that nobody looks after, as of this process's last audit: always 0."}),
 	}
-	reg.MustRegister(m.changes, m.deliveries, m.unqueued, m.attempts, m.duration, m.inFlight, m.swept, m.known, m.orphaned)
+	reg.MustRegister(m.changes, m.deliveries, m.unqueued, m.attempts, m.duration, m.inFlight, m.swept)
 	return m
 }
 
@@ -57,45 +51,64 @@ func (m *Metrics) enqueueFailed() { m.unqueued.Inc() }
 
 func (m *Metrics) attempted(a dispatcher.Attempt) {
 	m.attempts.WithLabelValues(string(a.Outcome), string(a.Reason)).Inc()
-	if a.Duration > 0 {
+	if a.Duration > 0 && a.Reason != dispatcher.ReasonInterrupted {
 		m.duration.Observe(a.Duration.Seconds())
 	}
 }
 
-func (m *Metrics) audited(a store.Audit) {
-	m.known.Reset()
-	for status, n := range a.ByStatus {
-		m.known.WithLabelValues(string(status)).Set(float64(n))
-	}
-	m.orphaned.Set(float64(a.Orphaned))
-}
-
-// backlog reads the store's counts when it is scraped.
+// backlog reads the store's counts when it is scraped, and the last audit, whoever made it.
 type backlog struct {
-	store         *store.Store
-	open, overdue *prometheus.Desc
+	store                                      *store.Store
+	open, overdue, byStatus, orphaned, audited *prometheus.Desc
 }
 
-// RegisterBacklog adds the counts of open and overdue deliveries. A scrape that cannot look shows none rather than 0.
+// RegisterBacklog adds the counts of open and overdue deliveries and those of the last audit. A scrape that cannot look,
+// or comes before the first audit, shows none rather than 0.
 func RegisterBacklog(reg prometheus.Registerer, st *store.Store) {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
 	reg.MustRegister(&backlog{store: st,
-		open:    prometheus.NewDesc("tidings_deliveries_open", "Deliveries that are not settled.", nil, nil),
-		overdue: prometheus.NewDesc("tidings_deliveries_overdue", "Open deliveries that should have moved by now.", nil, nil),
+		open:     desc("tidings_deliveries_open", "Deliveries that are not settled."),
+		overdue:  desc("tidings_deliveries_overdue", "Open deliveries that should have moved by now."),
+		byStatus: desc("tidings_deliveries", "Deliveries by status, as of the last audit.", "status"),
+		orphaned: desc("tidings_deliveries_orphaned", "Open deliveries that nobody looks after, as of the last audit: always 0."),
+		audited:  desc("tidings_audit_timestamp_seconds", "When the last audit was made, in seconds since 1970."),
 	})
 }
 
 // Describe implements prometheus.Collector.
-func (b *backlog) Describe(ch chan<- *prometheus.Desc) { ch <- b.open; ch <- b.overdue }
+func (b *backlog) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{b.open, b.overdue, b.byStatus, b.orphaned, b.audited} {
+		ch <- d
+	}
+}
 
 // Collect implements prometheus.Collector.
 func (b *backlog) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
+	gauge := func(d *prometheus.Desc, n float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n, labels...)
+	}
 	open, overdue, err := b.store.Backlog(ctx)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(b.open, err)
 		return
 	}
-	ch <- prometheus.MustNewConstMetric(b.open, prometheus.GaugeValue, float64(open))
-	ch <- prometheus.MustNewConstMetric(b.overdue, prometheus.GaugeValue, float64(overdue))
+	gauge(b.open, float64(open))
+	gauge(b.overdue, float64(overdue))
+	a, made, err := b.store.LastAudit(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(b.orphaned, err)
+		return
+	}
+	if !made {
+		return
+	}
+	gauge(b.orphaned, float64(a.Orphaned))
+	gauge(b.audited, float64(a.At.Unix()))
+	for status, n := range a.ByStatus {
+		gauge(b.byStatus, float64(n), string(status))
+	}
 }

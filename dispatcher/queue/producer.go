@@ -55,6 +55,8 @@ func (p *Producer) Run(ctx context.Context) { p.ringer.run(ctx) }
 const (
 	// commitTries bounds how often a change is planned anew because somebody else wrote the same order meanwhile.
 	commitTries = 50
+	// afterCommit bounds what is done at once after a commit; the sweep does the rest.
+	afterCommit = 10 * time.Second
 	// enqueueTries bounds how often an enqueue is tried before it is left to the sweep.
 	enqueueTries = 2
 )
@@ -84,6 +86,9 @@ func (p *Producer) Commit(ctx context.Context, ref dispatcher.OrderRef, prepare 
 			return err
 		}
 		p.metrics.committed(len(commit.Deliveries), commit.Change != nil)
+		// What is committed is owed, though the client may have hung up.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterCommit)
+		defer cancel()
 		p.Enqueue(ctx, done.Ready...)
 		p.supersede(ctx, commit.Deliveries)
 		p.cancel(ctx, ref, commit.Remove)
@@ -239,7 +244,7 @@ func (p *Producer) DeleteOrder(ctx context.Context, ref dispatcher.OrderRef, che
 		if err != nil {
 			return err
 		}
-		if _, err := p.store.Erase(ctx); err != nil {
+		if err := p.store.EraseOrder(context.WithoutCancel(ctx), ref); err != nil {
 			p.log.WarnContext(ctx, "order.erase_failed", "order", ref.OrderID, "error", err, "then", "left to the sweep")
 		}
 		return nil

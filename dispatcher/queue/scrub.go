@@ -3,6 +3,7 @@ package queue
 import (
 	"bytes"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/tidings/tidings/dispatcher"
@@ -13,9 +14,20 @@ import (
 const scrubFrom = 6
 
 // scrub returns what may be kept of an answer: a target that echoes the request must not carry the notification's
-// secrets into Events, and its cookies are nobody's business.
-func scrub(n dispatcher.Notification, answer outbound.Answer) (header map[string]string, body []byte) {
+// secrets into Events (its headers, the values of its URL's query), and its cookies are nobody's business.
+func scrub(n dispatcher.Notification, called string, answer outbound.Answer) (header map[string]string, body []byte) {
 	secrets := []string{n.SigningSecret.Reveal()}
+	_, query, _ := strings.Cut(called, "?")
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, has := strings.Cut(pair, "=")
+		if !has {
+			value = name // a bare token
+		}
+		secrets = append(secrets, value)
+		if plain, err := url.QueryUnescape(value); err == nil {
+			secrets = append(secrets, plain)
+		}
+	}
 	for _, h := range n.Headers {
 		secrets = append(secrets, h.Value.Reveal())
 		if _, token, ok := strings.Cut(h.Value.Reveal(), " "); ok { // "Bearer x": x alone is as secret

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -13,7 +14,7 @@ import (
 )
 
 // Sweeper looks after deliveries that should have moved and have not: committed but not enqueued, lost by Asynq, in
-// flight in a worker that died. Each process has one, and several may sweep at once: of two that find the same delivery
+// flight in a worker that died. Each worker process has one, and several may sweep at once: of two that find the same delivery
 // one wins, and the other finds it moved. One Sweeper is used by one goroutine at a time.
 type Sweeper struct {
 	store    *store.Store
@@ -22,7 +23,6 @@ type Sweeper struct {
 	metrics  *Metrics
 	now      func() time.Time
 	quiet    time.Time // no sweep before: Redis was away, and workers may still be recording
-	erased   time.Time // when deleted orders were last looked after
 }
 
 // NewSweeper returns a Sweeper.
@@ -48,38 +48,45 @@ const (
 	stillQueued = time.Minute
 )
 
-// Run sweeps until the context ends.
+// Run sweeps until the context ends. What takes long (trimming, auditing, erasing) has goroutines of its own, so that
+// what was lost does not wait for it.
 func (s *Sweeper) Run(ctx context.Context) {
-	sweep, trim, audit := time.NewTicker(SweepEvery), time.NewTicker(TrimEvery), time.NewTicker(AuditEvery)
-	defer sweep.Stop()
-	defer trim.Stop()
-	defer audit.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-trim.C:
-			if n, err := s.store.Trim(ctx); err != nil {
-				s.log.WarnContext(ctx, "retention.trim_failed", "error", err)
-			} else if n > 0 {
-				s.log.InfoContext(ctx, "retention.trimmed", "entries", n)
+	var wg sync.WaitGroup
+	every := func(pause time.Duration, what string, do func(context.Context) error) {
+		wg.Go(func() {
+			tick := time.NewTicker(pause)
+			defer tick.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+				if err := do(ctx); err != nil && ctx.Err() == nil {
+					s.log.WarnContext(ctx, what+".failed", "error", err)
+				}
 			}
-		case <-audit.C:
-			if err := s.Audit(ctx); err != nil {
-				s.log.WarnContext(ctx, "audit.failed", "error", err)
-			}
-		case <-sweep.C:
-			if _, err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-				s.log.WarnContext(ctx, "sweep.failed", "error", err)
-			}
-		}
+		})
 	}
+	every(SweepEvery, "sweep", func(ctx context.Context) error { _, err := s.Sweep(ctx); return err })
+	every(EraseEvery, "erase", func(ctx context.Context) error { _, err := s.store.Erase(ctx); return err })
+	every(TrimEvery, "trim", s.trim)
+	every(AuditEvery, "audit", s.Audit)
+	wg.Wait()
 }
 
-// Audit checks the invariant, unless another process has just done so, and tells it by metrics; what is orphaned is
-// logged as an error. tidings check tells the same by hand.
+func (s *Sweeper) trim(ctx context.Context) error {
+	n, err := s.store.Trim(ctx)
+	if n > 0 {
+		s.log.InfoContext(ctx, "retention.trimmed", "entries", n)
+	}
+	return err
+}
+
+// Audit checks the invariant, unless another process has just done so, and keeps it for every process to tell by its
+// metrics; what is orphaned is logged as an error. tidings check tells the same by hand.
 func (s *Sweeper) Audit(ctx context.Context) error {
-	mine, err := s.producer.rdb.SetNX(ctx, "td:audit", "", AuditEvery/2).Result()
+	mine, err := s.store.BeginAudit(ctx, AuditEvery/2)
 	if err != nil || !mine {
 		return err
 	}
@@ -87,15 +94,14 @@ func (s *Sweeper) Audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.metrics.audited(a)
 	if a.Orphaned > 0 {
 		s.log.ErrorContext(ctx, "audit.orphaned", "orphaned", a.Orphaned, "of", a.Open, "first", a.Orphans[0].DeliveryID,
 			"finding", a.Orphans[0].Finding, "then", "tidings requeue mends it")
 	}
-	return nil
+	return s.store.KeepAudit(ctx, a)
 }
 
-// Sweep looks once and returns how many deliveries it enqueued.
+// Sweep looks once and returns how many deliveries it enqueued. Trouble with one delivery does not keep it from others.
 func (s *Sweeper) Sweep(ctx context.Context) (enqueued int, err error) {
 	defer func() {
 		if isUnavailable(err) {
@@ -105,25 +111,26 @@ func (s *Sweeper) Sweep(ctx context.Context) (enqueued int, err error) {
 	if s.now().Before(s.quiet) {
 		return 0, s.store.Ping(ctx)
 	}
-	if s.now().Sub(s.erased) >= EraseEvery {
-		if _, err := s.store.Erase(ctx); err != nil {
-			return 0, err
-		}
-		s.erased = s.now()
-	}
 	ids, err := s.store.Overdue(ctx, sweepPerShard)
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
 	held, err := s.store.Read(ctx, ids...)
-	if err != nil {
+	known := map[string]bool{}
+	var bad *store.UnreadableError
+	switch {
+	case errors.As(err, &bad):
+		for _, id := range bad.IDs {
+			known[id] = true
+			err = errors.Join(err, s.found(ctx, "unreadable", s.store.Defer(ctx, id, s.now().Add(stillQueued))))
+		}
+	case err != nil:
 		return 0, err
 	}
-	known := map[string]bool{}
 	for _, h := range held {
 		known[h.ID] = true
-		again, err := s.look(ctx, h)
-		if err != nil {
+		again, trouble := s.look(ctx, h)
+		if err = errors.Join(err, trouble); isUnavailable(trouble) {
 			return enqueued, err
 		}
 		if again {
@@ -132,12 +139,10 @@ func (s *Sweeper) Sweep(ctx context.Context) (enqueued int, err error) {
 	}
 	for _, id := range ids {
 		if !known[id] {
-			if err := s.found(ctx, "gone", s.store.Forget(ctx, id)); err != nil {
-				return enqueued, err
-			}
+			err = errors.Join(err, s.found(ctx, "gone", s.store.Forget(ctx, id)))
 		}
 	}
-	return enqueued, nil
+	return enqueued, err
 }
 
 // look decides about one overdue delivery.
@@ -162,7 +167,11 @@ func (s *Sweeper) look(ctx context.Context, h store.Held) (again bool, err error
 	case errors.Is(err, asynq.ErrTaskNotFound):
 		return true, s.found(ctx, "not_enqueued", s.reopen(ctx, h))
 	case err != nil:
-		return false, errors.Join(dispatcher.ErrUnavailable, err) // could not look: decide nothing
+		if away := s.store.Ping(ctx); away != nil {
+			return false, away // could not look: decide nothing
+		}
+		// Redis answers: it is this task that cannot be read. A new generation leaves it behind.
+		return true, s.found(ctx, "unreadable_task", s.reopen(ctx, h))
 	case info.State == asynq.TaskStatePending, info.State == asynq.TaskStateScheduled, info.State == asynq.TaskStateRetry:
 		until := now.Add(stillQueued)
 		if info.NextProcessAt.After(now) {
@@ -203,18 +212,17 @@ func (s *Sweeper) reopen(ctx context.Context, h store.Held) error {
 
 // reopenLost records the attempt that nobody will record any more, and enqueues the delivery anew.
 func (s *Sweeper) reopenLost(ctx context.Context, h store.Held) error {
-	a := h.Interrupted(h.ClaimedAt, s.now())
-	to := h.Delivery
-	to.Attempts++
+	to, a := dispatcher.Interrupt(h.Delivery, s.now())
 	to.Generation++
-	to.ClaimedAt = time.Time{}
-	to.NextAttemptAt = s.now()
-	a.WillRetry, a.NextAttemptAt = true, to.NextAttemptAt
 	moved, err := s.store.Record(ctx, store.Move{From: h, To: to, Attempt: &a})
 	if err != nil || moved.Late {
 		return err
 	}
 	s.metrics.attempted(a)
+	if to.Status.Terminal() {
+		s.producer.EnqueueNext(ctx, moved.Next)
+		return nil
+	}
 	s.producer.Enqueue(ctx, to.Task())
 	return nil
 }

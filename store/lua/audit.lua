@@ -13,16 +13,12 @@ local finding = ''
 if status == 'p' or status == 'r' or status == 'k' then
 	if due == '' then finding = 'not_due' end
 	if ARGV[2] == '1' then
-		local lane = redis.call('LRANGE', KEYS[3], 0, -1)
-		local inside = false
-		for _, id in ipairs(lane) do
-			if id == ARGV[1] then inside = true end
-		end
-		if not inside then
+		local head = redis.call('LINDEX', KEYS[3], 0)
+		if not redis.call('LPOS', KEYS[3], ARGV[1]) then
 			finding = 'not_in_lane'
-		elseif lane[1] ~= ARGV[1] then
-			local head = redis.call('HGET', ARGV[3] .. lane[1], 'r')
-			local hs = head and string.sub(head, 13, 13)
+		elseif head ~= ARGV[1] then
+			local record = redis.call('HGET', ARGV[3] .. head, 'r')
+			local hs = record and string.sub(record, 13, 13)
 			if hs ~= 'p' and hs ~= 'r' and hs ~= 'k' then finding = 'behind_settled' end
 		end
 	end

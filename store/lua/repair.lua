@@ -9,22 +9,17 @@ local status = string.sub(cur, 13, 13)
 if status ~= 'p' and status ~= 'r' and status ~= 'k' then return 0 end
 local repaired = redis.call('ZADD', KEYS[2], 'NX', ARGV[4], ARGV[1])
 if ARGV[2] ~= '1' then return repaired end
-local inside = false
-for _, id in ipairs(redis.call('LRANGE', KEYS[3], 0, -1)) do
-	local open = false
-	local record = redis.call('HGET', ARGV[3] .. id, 'r')
-	if record then
-		local s = string.sub(record, 13, 13)
-		open = s == 'p' or s == 'r' or s == 'k'
-	end
-	if id == ARGV[1] then
-		inside = true
-	elseif not open then
-		redis.call('LREM', KEYS[3], 1, id)
-		repaired = 1
-	end
+-- What is settled must not stand at the head.
+while true do
+	local head = redis.call('LINDEX', KEYS[3], 0)
+	if not head or head == ARGV[1] then break end
+	local record = redis.call('HGET', ARGV[3] .. head, 'r')
+	local s = record and string.sub(record, 13, 13)
+	if s == 'p' or s == 'r' or s == 'k' then break end
+	redis.call('LPOP', KEYS[3])
+	repaired = 1
 end
-if not inside then
+if not redis.call('LPOS', KEYS[3], ARGV[1]) then
 	-- Where it stood is lost; at the end it delays nobody, and an older change behind newer ones is what a manual
 	-- retry would be, too.
 	redis.call('RPUSH', KEYS[3], ARGV[1])
