@@ -116,6 +116,8 @@ func (s *Server) routes(r *gin.Engine) {
 	v0.POST("/notifications/events/:eventId/retry", retry, s.idempotent, s.retryEvent)
 	v0.GET("/notifications/deliveries/:deliveryId", read, s.getDelivery)
 
+	v0.GET("/signing-keys", read, s.getSigningKeys)
+
 	v0.PUT("/configurations/:adapterId", write, s.putConfiguration)
 	v0.GET("/configurations/:adapterId", read, s.getConfiguration)
 	v0.DELETE("/configurations/:adapterId", write, s.deleteConfiguration)

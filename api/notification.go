@@ -44,7 +44,7 @@ type notificationInput struct {
 }
 
 type signingInput struct {
-	Scheme string `json:"scheme" validate:"required,oneof=standard-webhooks none"`
+	Scheme string `json:"scheme" validate:"required,oneof=standard-webhooks standard-webhooks-v1a none"`
 	Secret string `json:"secret"`
 }
 
@@ -77,14 +77,33 @@ func (s *Server) readNotification(v scope.Value, at scope.Pointer) (dispatcher.N
 	faults = append(faults, more...)
 	faults = append(faults, readSigning(in.Signing, &n, at.Child("signing"))...)
 	faults = append(faults, readTimes(in, &n, at)...)
-	if !slices.Contains(wire.Names(), n.Format) {
-		faults = append(faults, scope.Fault{Pointer: at.Child("format").String(),
-			Detail: "expected one of: " + strings.Join(wire.Names(), ", ")})
+	return n, onePerPointer(append(faults, readFormat(in, &n, at)...))
+}
+
+// readFormat checks what depends on the format, and takes its policy where the notification has none of its own.
+func readFormat(in notificationInput, n *dispatcher.Notification, at scope.Pointer) (faults scope.Faults) {
+	format, err := wire.Lookup(n.Format)
+	if err != nil {
+		return scope.Faults{{Pointer: at.Child("format").String(), Detail: "expected one of: " + strings.Join(wire.Names(), ", ")}}
 	}
-	if k := in.Options.Kind(); k != scope.KindAbsent && k != scope.KindObject {
-		faults = append(faults, scope.Fault{Pointer: at.Child("options").String(), Detail: "expected object, got " + k.String()})
+	for _, f := range format.CheckOptions(in.Options) {
+		faults = append(faults, scope.Fault{Pointer: at.Child("options").String() + f.Pointer, Detail: f.Detail})
 	}
-	return n, onePerPointer(faults)
+	if in.Retry == nil {
+		n.Retry = format.Retry()
+	}
+	if n.Format == dispatcher.FormatFaTPay && !strings.Contains(n.URL, "{") {
+		if _, err := sign.FaTPaySignedString(n.Method, n.URL, http.Header{}); err != nil {
+			faults = append(faults, scope.Fault{Pointer: at.Child("url").String(), Detail: err.Error()})
+		}
+	}
+	for _, h := range n.Headers {
+		name := http.CanonicalHeaderKey(h.Name)
+		if n.Format == dispatcher.FormatCloudEvents && (name == "Content-Type" || strings.HasPrefix(name, "Ce-")) {
+			faults = append(faults, scope.Fault{Pointer: at.Child("headers").Child(h.Name).String(), Detail: "is reserved: the format sets it"})
+		}
+	}
+	return faults
 }
 
 // onePerPointer keeps the first fault of each place: what has the wrong type need not be missing, too.
@@ -105,7 +124,8 @@ func (s *Server) readCallbackURL(v scope.Value, at scope.Pointer) (dispatcher.No
 	}
 	anyStatus := scope.Object(scope.Member{Name: "state", Value: scope.Array(scope.String("*"))})
 	n, faults := s.readNotification(scope.Object(
-		scope.Member{Name: "url", Value: scope.String(text)}, scope.Member{Name: "scope", Value: anyStatus}), scope.Pointer{})
+		scope.Member{Name: "url", Value: scope.String(text)}, scope.Member{Name: "scope", Value: anyStatus},
+		scope.Member{Name: "format", Value: scope.String(dispatcher.FormatProbo)}), scope.Pointer{})
 	for i := range faults { // they speak of /url; the URL is the member itself
 		faults[i].Pointer = at.String()
 	}
@@ -172,17 +192,23 @@ func readSigning(in *signingInput, n *dispatcher.Notification, at scope.Pointer)
 		return nil
 	}
 	pointer := at.Child("secret").String()
-	if in.Scheme != dispatcher.SigningStandardWebhooks {
+	check := map[string]func(string) error{
+		dispatcher.SigningStandardWebhooks: sign.CheckSecret, dispatcher.SigningStandardWebhooksV1a: sign.CheckKeyV1a,
+	}[in.Scheme]
+	if check == nil {
 		if in.Secret != "" {
 			return scope.Faults{{Pointer: pointer, Detail: "the scheme takes no secret"}}
 		}
 		return nil
 	}
 	n.Signing, n.SigningSecret = in.Scheme, dispatcher.Secret(in.Secret)
+	if n.Format == dispatcher.FormatFaTPay {
+		return scope.Faults{{Pointer: at.String(), Detail: "the format fatpay has a seal of its own"}}
+	}
 	if in.Secret == dispatcher.Redacted {
 		return nil // stands for the secret that is registered
 	}
-	if err := sign.CheckSecret(in.Secret); err != nil {
+	if err := check(in.Secret); err != nil {
 		return scope.Faults{{Pointer: pointer, Detail: err.Error()}}
 	}
 	return nil

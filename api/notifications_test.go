@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +23,7 @@ const (
 // secretive has every kind of secret.
 const secretive = `{"id":"n1","url":"https://h.example/p?token=t0ken","scope":{"state":["*"],"cart":true},"adapterId":"erp","reference":"export",
 	"headers":{"Authorization":"` + headerSecret + `","X-Api-Key":"h3ader-s3cret-2"},"signing":{"scheme":"standard-webhooks","secret":"` + signingSecret + `"},
-	"retry":{"maxAttempts":10,"schedule":["5s","5m"]},"timeout":"20s","expiresAfter":"24h","ordering":"latest","excludeActors":["pim"],"options":{"a":1.0}}`
+	"retry":{"maxAttempts":10,"schedule":["5s","5m"]},"timeout":"20s","expiresAfter":"24h","ordering":"latest","excludeActors":["pim"],"options":{"version":"v1"}}`
 
 // secretFree sees that none of secretive's write-only values is in an answer. (The URL is read back to those who may read
 // notifications, its query included.)
@@ -70,7 +71,7 @@ func TestRegister(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := `{"adapterId":"erp","excludeActors":["pim"],"expiresAfter":"24h","format":"norce",` +
-			`"headers":{"Authorization":"******","X-Api-Key":"******"},"id":"n1","method":"POST","options":{"a":1},"ordering":"latest",` +
+			`"headers":{"Authorization":"******","X-Api-Key":"******"},"id":"n1","method":"POST","options":{"version":"v1"},"ordering":"latest",` +
 			`"reference":"export","retry":{"maxAttempts":10,"schedule":["5s","5m"]},"scope":{"cart":true,"state":["*"]},` +
 			`"signing":{"scheme":"standard-webhooks","secret":"******"},"timeout":"20s","url":"https://h.example/p?token=t0ken"}`
 		if string(text) != want {
@@ -362,6 +363,41 @@ func TestAnswerIsKeptForAClientThatHungUp(t *testing.T) {
 		again := d.must(t, 201, http.MethodPost, orders+"1/notifications", body, "X-Channel: web", "Idempotency-Key: k")
 		if again.body != lost.Body.String() || again.header.Get("Idempotency-Replayed") != "true" {
 			t.Errorf("replayed %s, want %s", again.body, lost.Body)
+		}
+	})
+}
+
+// Each format has options of its own, and a policy where its receivers expect one.
+func TestFormatsAreRegisteredWithTheirOptions(t *testing.T) {
+	each(t, func(t *testing.T, d door) {
+		for i, row := range []struct {
+			members  string
+			status   int
+			pointers string
+		}{
+			{`"format":"fbpi","options":{"eventType":"FBPI::ORDER_SYNC"}`, 201, ""},
+			{`"format":"fbpi","options":{"eventType":"order"}`, 422, "/options/eventType"},
+			{`"format":"probo"`, 201, ""},
+			{`"format":"probo","options":{"colour":1}`, 422, "/options/colour"},
+			{`"format":"fatpay","options":{"partnerId":"p1","wrap":false}`, 201, ""},
+			{`"format":"fatpay"`, 422, "/options/partnerId"}, // it stands in the signature
+			{`"format":"cloudevents","options":{"mode":"binary"}`, 201, ""},
+			{`"format":"cloudevents","headers":{"ce-id":"x","Content-Type":"text/plain"}`, 422, "/headers/Content-Type /headers/ce-id"},
+			{`"format":"thin"`, 201, ""},
+		} {
+			a := d.must(t, row.status, http.MethodPost, orders+strconv.Itoa(i)+"/notifications",
+				`{"url":"https://h.example/","scope":{"state":["*"]},`+row.members+`}`, "X-Channel: web")
+			if got := strings.Join(slices.Sorted(slices.Values(a.pointers(t))), " "); got != row.pointers {
+				t.Errorf("%s: faults at %s, want %s", row.members, got, row.pointers)
+			}
+		}
+		once, _ := d.load(t, "4").Notification(d.load(t, "4").Notifications[0].ID)
+		if once.Retry.MaxAttempts != 1 {
+			t.Errorf("fatpay is sent %d times", once.Retry.Attempts())
+		}
+		d.must(t, 201, http.MethodPut, orders+"cb", `{"state":{"currentStatus":"queued"},"callback_urls":["https://h.example/cb"]}`, "X-Channel: web")
+		if n := d.load(t, "cb").Notifications[0]; n.Format != dispatcher.FormatProbo {
+			t.Errorf("callback_urls are told in %s", n.Format)
 		}
 	})
 }

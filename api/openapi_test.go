@@ -721,6 +721,7 @@ func (c *contract) retries(well, ill owed, received <-chan told) {
 	c.fails("not_retryable", exchange{id: "retryEvent", in: in(ill), want: 409})
 	c.do(exchange{id: "deleteOrder", in: map[string]string{"orderId": well.order}, want: 204})
 	c.do(exchange{id: "getDelivery", in: map[string]string{"deliveryId": well.delivery}, want: 200})
+	c.do(exchange{id: "getSigningKeys", want: 200})
 	c.fails("payload_gone", exchange{id: "retryEvent", in: in(well), body: force, want: 409})
 }
 

@@ -21,6 +21,10 @@ const (
 const (
 	SigningNone             = "none"
 	SigningStandardWebhooks = "standard-webhooks"
+	// SigningStandardWebhooksV1a is asymmetric: ed25519, verified with a public key.
+	SigningStandardWebhooksV1a = "standard-webhooks-v1a"
+	// SigningFaTPay is implied by the format fatpay, with the merchant's RSA key.
+	SigningFaTPay = "fatpay"
 )
 
 // Formats of the body.
@@ -86,6 +90,14 @@ type Notification struct {
 	ExpiresAfter  Duration // 0: never
 	Created       time.Time
 	Stopped       time.Time // when a 410 stopped it; zero while it lives
+}
+
+// Scheme is how requests are sealed: as the notification says, or as its format implies.
+func (n Notification) Scheme() string {
+	if n.Format == FormatFaTPay {
+		return SigningFaTPay
+	}
+	return n.Signing
 }
 
 // Bytes is about how much room the notification takes.

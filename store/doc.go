@@ -14,6 +14,7 @@
 //	x:<merchant>:<kind>:<value> zset    index of Events: 16 bytes Event id, 16 bytes delivery id; score 0
 //	i:<merchant>:<hash>         string  answer kept for an Idempotency-Key
 //	g:<merchant>:<channel>      hash    adapter configurations, sealed
+//	k:<merchant>:               hash    signing keys of the merchant, sealed
 //	erase                       set     deleted orders whose payloads are still to be erased
 //	h~<erasure>                 zset    the deliveries of one of these
 //

@@ -42,6 +42,10 @@ func idempotencyKey(merchant, hash string) string {
 	return orderScoped("i", dispatcher.OrderRef{Merchant: merchant, OrderID: hash})
 }
 
+func signingKeysKey(merchant string) string {
+	return orderScoped("k", dispatcher.OrderRef{Merchant: merchant})
+}
+
 // The last audit, and who makes the next: of the whole store, in no shard.
 const (
 	auditKey     = "td:audit"

@@ -44,20 +44,11 @@ func (d *Deliverer) compose(ctx context.Context, del dispatcher.Delivery, n disp
 	for _, h := range n.Headers {
 		request.Header.Set(h.Name, h.Value.Reveal())
 	}
-	if n.Signing == dispatcher.SigningStandardWebhooks {
-		signer, err := sign.NewStandardWebhooks(n.SigningSecret.Reveal())
-		if err != nil {
-			return request, dispatcher.ReasonUnrenderable, nil
-		}
-		seal, err := signer.Sign(sign.Message{Method: n.Method, URL: target, ID: del.ID, Timestamp: a.At, Body: rendered.Body})
-		if err != nil {
-			return request, dispatcher.ReasonUnrenderable, nil
-		}
-		for name, values := range seal {
-			request.Header[name] = values
-		}
+	seal, reason, err := d.seal(ctx, del, n, sign.Message{Method: n.Method, URL: target, ID: del.ID, Timestamp: a.At, Body: rendered.Body})
+	for name, values := range seal {
+		request.Header[name] = values
 	}
-	return request, "", nil
+	return request, reason, err
 }
 
 // resolve puts the values of the order and of the adapter's configuration into the URL.

@@ -122,6 +122,15 @@ func anyState(t *testing.T) scope.Scope {
 	return rule
 }
 
+func wholeOrder(t *testing.T) scope.Scope {
+	t.Helper()
+	rule, faults := scope.ParseScope(value(t, `""`), scope.Value{})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	return rule
+}
+
 func value(t *testing.T, text string) scope.Value {
 	t.Helper()
 	v, faults := scope.Parse([]byte(text), scope.DefaultLimits)
@@ -133,13 +142,17 @@ func value(t *testing.T, text string) scope.Value {
 
 // plan is what PUT does between load and commit.
 func (h *house) plan(state store.State, status string) *store.Commit {
+	return h.planTo(state, fmt.Sprintf(`{"state":{"currentStatus":%q}}`, status))
+}
+
+func (h *house) planTo(state store.State, document string) *store.Commit {
 	order := state.Order
 	if order.Channel == "" {
 		order.Channel = "web"
 	}
-	change, changed := dispatcher.NewChange(order, value(h.t, fmt.Sprintf(`{"state":{"currentStatus":%q}}`, status)), "", h.clock.now())
+	change, changed := dispatcher.NewChange(order, value(h.t, document), "", h.clock.now())
 	if !changed {
-		h.t.Fatalf("status %s changes nothing", status)
+		h.t.Fatalf("%s changes nothing", document)
 	}
 	return &store.Commit{Change: &change, Deliveries: dispatcher.Plan(change, state.Notifications)}
 }
@@ -147,8 +160,13 @@ func (h *house) plan(state store.State, status string) *store.Commit {
 // change moves the order to a status and returns the deliveries owed.
 func (h *house) change(status string) (owed []dispatcher.Delivery) {
 	h.t.Helper()
+	return h.changeTo(fmt.Sprintf(`{"state":{"currentStatus":%q}}`, status))
+}
+
+func (h *house) changeTo(document string) (owed []dispatcher.Delivery) {
+	h.t.Helper()
 	err := h.producer.Commit(h.t.Context(), h.ref, func(state store.State) (*store.Commit, error) {
-		c := h.plan(state, status)
+		c := h.planTo(state, document)
 		owed = c.Deliveries
 		return c, nil
 	})

@@ -46,22 +46,34 @@ func NewStandardWebhooks(secrets ...string) (Signer, error) {
 
 // Sign returns webhook-id, webhook-timestamp and webhook-signature.
 func (s standardWebhooks) Sign(m Message) (http.Header, error) {
-	if !validID(m.ID) {
-		return nil, errors.New("sealing by Standard Webhooks: the id must be printable ASCII without spaces and full stops")
+	timestamp, err := sealable(m)
+	if err != nil {
+		return nil, err
 	}
-	if m.Timestamp.Unix() < 0 {
-		return nil, errors.New("sealing by Standard Webhooks: the timestamp is missing or before 1970")
-	}
-	timestamp := strconv.FormatInt(m.Timestamp.Unix(), 10)
 	entries := make([]string, len(s.keys))
 	for i, key := range s.keys {
 		entries[i] = entryPrefix + base64.StdEncoding.EncodeToString(seal(key, m.ID, timestamp, m.Body))
 	}
+	return standardHeader(m.ID, timestamp, entries), nil
+}
+
+// sealable refuses a message that Standard Webhooks cannot seal, in either version, and gives the timestamp as text.
+func sealable(m Message) (timestamp string, err error) {
+	if !validID(m.ID) {
+		return "", errors.New("sealing by Standard Webhooks: the id must be printable ASCII without spaces and full stops")
+	}
+	if m.Timestamp.Unix() < 0 {
+		return "", errors.New("sealing by Standard Webhooks: the timestamp is missing or before 1970")
+	}
+	return strconv.FormatInt(m.Timestamp.Unix(), 10), nil
+}
+
+func standardHeader(id, timestamp string, entries []string) http.Header {
 	header := make(http.Header, 3)
-	header.Set(headerID, m.ID)
+	header.Set(headerID, id)
 	header.Set(headerTimestamp, timestamp)
 	header.Set(headerSignature, strings.Join(entries, " "))
-	return header, nil
+	return header
 }
 
 // Format keeps the keys out of every log line, whatever the verb.

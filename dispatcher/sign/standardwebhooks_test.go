@@ -19,6 +19,12 @@ type vectors struct {
 		Secret, ID, Body, Signature string
 		Timestamp                   int64
 	} `json:"sign_v1"`
+	SignV1a []struct {
+		SigningKey          string `json:"signing_key"`
+		VerifyKey           string `json:"verify_key"`
+		ID, Body, Signature string
+		Timestamp           int64
+	} `json:"sign_v1a"`
 	MustReject []struct{ Case, Header string } `json:"must_reject"`
 }
 
@@ -32,7 +38,7 @@ func readVectors(t testing.TB) vectors {
 	if err := json.Unmarshal(raw, &v); err != nil {
 		t.Fatal(err)
 	}
-	if len(v.SignV1) == 0 || len(v.MustReject) == 0 {
+	if len(v.SignV1) == 0 || len(v.SignV1a) == 0 || len(v.MustReject) == 0 {
 		t.Fatal("the vectors are empty")
 	}
 	return v

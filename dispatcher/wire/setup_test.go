@@ -16,7 +16,12 @@ var update = flag.Bool("update", false, "write the golden bodies anew; look at t
 
 func value(t testing.TB, text []byte) scope.Value {
 	t.Helper()
-	v, faults := scope.Parse(text, scope.DefaultLimits)
+	return within(t, text, scope.DefaultLimits)
+}
+
+func within(t testing.TB, text []byte, limits scope.Limits) scope.Value {
+	t.Helper()
+	v, faults := scope.Parse(text, limits)
 	if len(faults) > 0 {
 		t.Fatalf("%.80s: %v", text, faults)
 	}
@@ -72,9 +77,27 @@ func message(t testing.TB, format string, document []byte) wire.Message {
 	}
 	planned := dispatcher.Plan(change, notifications)
 	if len(planned) == 0 { // a hostile order has no state; the format gets a delivery all the same
-		planned = []dispatcher.Delivery{{ID: "d1", OrderID: before.ID, Format: format}}
+		order := change.Order
+		planned = []dispatcher.Delivery{{Merchant: order.Merchant, Channel: order.Channel, OrderID: order.ID,
+			OrderVersion: order.Version, NotificationID: notifications[0].ID, Format: format}}
 	}
+	planned[0].ID = deliveryID // the derived one differs with every change
 	return wire.Message{Delivery: planned[0], Snapshot: snapshot}
+}
+
+const deliveryID = "07f1ac87409724bb8640a0a049719e2d"
+
+// with is the message as a notification with these options gets it; "" is none.
+func with(t testing.TB, m wire.Message, options string) wire.Message {
+	t.Helper()
+	m.Delivery.Options = scope.Value{}
+	if options != "" {
+		m.Delivery.Options = value(t, []byte(options))
+	}
+	if faults := format(t, m.Delivery.Format).CheckOptions(m.Delivery.Options); len(faults) > 0 {
+		t.Fatalf("%s: options %s: %v", m.Delivery.Format, options, faults)
+	}
+	return m
 }
 
 func read(t testing.TB, name string) []byte {

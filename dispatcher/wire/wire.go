@@ -1,4 +1,5 @@
-// Package wire renders what goes over the wire: one small file for each outside system.
+// Package wire renders what goes over the wire: one small file for each outside system. docs/formats.md has the table
+// of which member of an order becomes which member of a body.
 package wire
 
 import (
@@ -7,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/scope"
 )
 
 // MaxBodyBytes bounds a rendered body.
@@ -24,13 +26,22 @@ type Rendered struct {
 	Body   []byte
 }
 
-// Format is the language of one outside system. Render is pure: the same Message gives the same bytes.
+// Format is the language of one outside system.
 type Format interface {
+	// Name is what a notification asks for in its member format.
 	Name() string
+	// CheckOptions returns every fault of a notification's options, with pointers relative to /options ("/eventType";
+	// "" for the options themselves). Absent options are no fault, unless the format cannot do without.
+	CheckOptions(options scope.Value) scope.Faults
+	// Retry is the policy that the format's receivers expect of a notification that has none of its own. Zero: the
+	// default ladder.
+	Retry() dispatcher.Retry
+	// Render is pure: the same Message gives the same bytes. It takes options that CheckOptions passes; the error says
+	// what the order lacks.
 	Render(m Message) (Rendered, error)
 }
 
-var formats = []Format{Norce{}}
+var formats = []Format{Norce{}, FBPI{}, Probo{}, FaTPay{}, CloudEvents{}, Thin{}}
 
 // Lookup finds a format by its name.
 func Lookup(name string) (Format, error) {
@@ -51,3 +62,13 @@ func Names() []string {
 	slices.Sort(names)
 	return names
 }
+
+func rendered(contentType string, body scope.Value) Rendered {
+	return Rendered{Header: http.Header{"Content-Type": {contentType}}, Body: body.JSON()}
+}
+
+func member(name string, value scope.Value) scope.Member {
+	return scope.Member{Name: name, Value: value}
+}
+
+func text(name, value string) scope.Member { return member(name, scope.String(value)) }
