@@ -127,6 +127,9 @@ func (s *Server) routes(r *gin.Engine) {
 	r.GET(norceConfiguration, read, s.getConfiguration)
 	r.DELETE(norceConfiguration, write, s.deleteConfiguration)
 
+	r.GET("/fbpi/v1/fbpi-order/:orderId/get", read, s.getFBPIOrder)
+	r.GET("/fbpi/v1/fbpi-order/:orderId/customer-details/get", read, s.getFBPICustomer)
+
 	v1 := r.Group("/api/v1")
 	v1.GET("/events", read, s.listNorceEvents)
 	v1.GET("/events/:eventId", read, s.getNorceEvent)
