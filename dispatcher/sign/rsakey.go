@@ -9,11 +9,8 @@ import (
 	"fmt"
 )
 
-// RSA keys for FaTPay. Private keys are kept as unencrypted PKCS#8:
-//
-//	-----BEGIN PRIVATE KEY-----
-//	<base64 of the DER of PrivateKeyInfo>
-//	-----END PRIVATE KEY-----
+// RSA keys for FaTPay. Private keys are kept as unencrypted PKCS#8: PEM of the type PRIVATE KEY around the DER of
+// PrivateKeyInfo.
 //
 // Spec: RFC 5958 (PKCS#8), RFC 7468 section 10 (its PEM form)
 const (
