@@ -194,7 +194,7 @@ func TestPublicJWK(t *testing.T) {
 func FuzzParsePEM(f *testing.F) {
 	v, _ := readFatPay(f)
 	f.Add([]byte(v.PublicKey))
-	f.Add([]byte("-----BEGIN "+"PRIVATE KEY-----\nMAA=\n-----END "+"PRIVATE KEY-----\n"))
+	f.Add([]byte("-----BEGIN " + "PRIVATE KEY-----\nMAA=\n-----END " + "PRIVATE KEY-----\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if pub, err := sign.ParsePublicPEM(text); err == nil {
 			if _, err := sign.PublicPEM(pub); err != nil {
