@@ -1,0 +1,149 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/store"
+)
+
+// release gives a claimed delivery back unsent, so that the fault of ours that kept us is not taken for a lost attempt.
+func (d *Deliverer) release(ctx context.Context, h store.Held, because error) error {
+	to := h.Delivery
+	to.ClaimedAt = time.Time{}
+	return errors.Join(because, d.insist(ctx, h.ID, func(ctx context.Context) error {
+		_, err := d.store.Record(ctx, store.Move{From: h, To: to})
+		return err
+	}))
+}
+
+func (d *Deliverer) record(ctx context.Context, h store.Held, to dispatcher.Delivery, a dispatcher.Attempt, v dispatcher.Verdict, n dispatcher.Notification) (Disposition, error) {
+	var moved store.Moved
+	err := d.insist(ctx, h.ID, func(ctx context.Context) (err error) {
+		moved, err = d.store.Record(ctx, store.Move{From: h, To: to, Attempt: &a})
+		return err
+	})
+	d.report(ctx, h.Delivery, a, err)
+	if err != nil {
+		return Disposition{}, err
+	}
+	d.metrics.attempted(a)
+	if v.StopNotification {
+		// Undone by a crash, this is done by the next 410.
+		if err := d.store.StopNotification(ctx, h.Ref(), n); err != nil {
+			d.log.WarnContext(ctx, "notification.stop_failed", "notification", h.NotificationID, "error", err)
+		}
+	}
+	if moved.Late { // somebody took the delivery over while we sent: it goes on without us
+		return Disposition{}, d.settleLate(ctx, h.ID, a)
+	}
+	d.producer.EnqueueNext(ctx, moved.Next)
+	if !to.Status.Terminal() {
+		if registered, err := d.store.Registered(ctx, to); err == nil && !registered { // removed while it was in flight
+			return d.settle(ctx, moved.Held, dispatcher.StatusCancelled, dispatcher.ReasonCancelled)
+		}
+	}
+	if to.Status.Terminal() {
+		return Disposition{GivenUp: to.Status == dispatcher.StatusFailed, Why: why(a)}, nil
+	}
+	return Disposition{RetryAt: to.NextAttemptAt, Why: why(a)}, nil
+}
+
+// why names the reason and, where there was an answer, its status.
+func why(a dispatcher.Attempt) string {
+	if a.StatusCode == 0 {
+		return string(a.Reason)
+	}
+	return string(a.Reason) + " " + strconv.Itoa(a.StatusCode)
+}
+
+// settleLate ends a delivery that was delivered by an attempt whose lease had run out, unless somebody sends it just now.
+func (d *Deliverer) settleLate(ctx context.Context, id string, a dispatcher.Attempt) error {
+	if a.Outcome != dispatcher.Delivered {
+		return nil
+	}
+	held, err := d.store.Read(ctx, id)
+	if err != nil || len(held) == 0 || held[0].Status.Terminal() || !held[0].ClaimedAt.IsZero() {
+		return err
+	}
+	to := held[0].Delivery
+	to.Status, to.WasDelivered, to.StatusCode, to.SettledAt = dispatcher.StatusDelivered, true, a.StatusCode, d.now()
+	to.Reason, to.NextAttemptAt = "", time.Time{}
+	moved, err := d.store.Record(ctx, store.Move{From: held[0], To: to})
+	if err == nil {
+		d.producer.EnqueueNext(ctx, moved.Next)
+	}
+	return err
+}
+
+// insist writes until the store takes it: a request that went out must not go out again only because Redis was away when
+// it was to be recorded, and one that did not must not be taken for lost. It gives up when the process has to end; the
+// sweep of another process then records the attempt as interrupted.
+func (d *Deliverer) insist(ctx context.Context, deliveryID string, write func(context.Context) error) error {
+	pause := 50 * time.Millisecond
+	for {
+		try, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := write(try)
+		cancel()
+		if err == nil || !isUnavailable(err) {
+			return err
+		}
+		d.log.WarnContext(ctx, "delivery.record_failed", "delivery", deliveryID, "error", err, "then", "again")
+		wait := time.NewTimer(pause)
+		select {
+		case <-wait.C:
+			pause = min(2*pause, time.Second)
+		case <-d.stopping:
+			wait.Stop()
+			return err
+		}
+	}
+}
+
+// recordLost writes the Event of an attempt that an earlier worker claimed and never recorded, and goes on with this one.
+func (d *Deliverer) recordLost(ctx context.Context, h store.Held, claimedAt time.Time) (store.Held, error) {
+	lost := h.Delivery
+	lost.ClaimedAt = claimedAt
+	to, a := dispatcher.Interrupt(lost, d.now())
+	if !to.Status.Terminal() {
+		to.ClaimedAt, to.NextAttemptAt = h.ClaimedAt, h.NextAttemptAt // this attempt is in flight already
+	}
+	var moved store.Moved
+	err := d.insist(ctx, h.ID, func(ctx context.Context) (err error) {
+		moved, err = d.store.Record(ctx, store.Move{From: h, To: to, Attempt: &a, Due: d.now().Add(Lease)})
+		return err
+	})
+	if err != nil {
+		return h, err
+	}
+	if moved.Late {
+		return h, dispatcher.ErrConflict
+	}
+	d.metrics.attempted(a)
+	d.report(ctx, h.Delivery, a, nil)
+	d.producer.EnqueueNext(ctx, moved.Next)
+	return moved.Held, nil
+}
+
+// report writes the one line that tells of an attempt.
+func (d *Deliverer) report(ctx context.Context, del dispatcher.Delivery, a dispatcher.Attempt, err error) {
+	level := slog.LevelInfo
+	if err != nil {
+		level = slog.LevelError
+	}
+	var more []any
+	if !a.NextAttemptAt.IsZero() {
+		more = append(more, "nextAttemptAt", a.NextAttemptAt)
+	}
+	if err != nil {
+		more = append(more, "error", err)
+	}
+	d.log.Log(ctx, level, "delivery.attempted", append([]any{"outcome", string(a.Outcome), "reason", string(a.Reason),
+		"status", a.StatusCode, "ms", a.Duration.Milliseconds(), "attempt", a.Number, "trigger", string(a.Trigger),
+		"sent", string(a.Sent), "merchant", del.Merchant, "order", del.OrderID, "version", del.OrderVersion,
+		"notification", del.NotificationID, "delivery", del.ID, "event", a.ID.String(), "url", a.URL}, more...)...)
+}
