@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -73,16 +74,16 @@ func (s *Store) Erase(ctx context.Context) (unfinished int, err error) {
 	}
 	for shard, cmd := range cmds {
 		for _, text := range cmd.Val() {
-			done, err := s.eraseOrder(ctx, shard, text)
-			if err != nil {
+			done, trouble := s.eraseOrder(ctx, shard, text)
+			if err = errors.Join(err, trouble); errors.Is(trouble, dispatcher.ErrUnavailable) {
 				return unfinished, err
 			}
-			if !done {
+			if !done { // trouble with one order does not keep others from being erased
 				unfinished++
 			}
 		}
 	}
-	return unfinished, nil
+	return unfinished, err
 }
 
 func (s *Store) eraseOrder(ctx context.Context, shard int, text string) (done bool, err error) {
@@ -109,8 +110,8 @@ func (s *Store) eraseOrder(ctx context.Context, shard int, text string) (done bo
 		return false, nil
 	}
 	return true, s.pipelined(ctx, "finish erasure", func(p redis.Pipeliner) {
+		p.Del(ctx, history) // first: cut off here, the next call finds nothing left and forgets the erasure
 		p.SRem(ctx, eraseKey(shard), text)
-		p.Del(ctx, history)
 	})
 }
 

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -223,6 +224,36 @@ func TestDeleteOrderWithoutDeliveries(t *testing.T) {
 		h.erase(t, 0)
 		if left := dump(t, h.plain); len(left) != 0 {
 			t.Errorf("left behind: %v", left)
+		}
+	})
+}
+
+// Trouble with one deleted order does not keep another from being erased.
+func TestEraseGoesOnPastWhatItCannotRead(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		for _, id := range []string{"1", "2"} {
+			h.one(t, order(id), dispatcher.OrderingStrict)
+		}
+		bad, err := h.OpenDeliveries(t.Context(), order("1"))
+		if err != nil || len(bad) != 1 {
+			t.Fatal(bad, err)
+		}
+		good, err := h.OpenDeliveries(t.Context(), order("2"))
+		if err != nil || len(good) != 1 {
+			t.Fatal(good, err)
+		}
+		h.deleteOrder(t, order("1"))
+		h.deleteOrder(t, order("2"))
+		key := fmt.Sprintf("td{s%d}:d:%s", order("1").Shard(), bad[0].ID)
+		if err := h.plain.HSet(t.Context(), key, "r", "broken").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if unfinished, err := h.Erase(t.Context()); err == nil || unfinished != 1 {
+			t.Errorf("%d unfinished, %v", unfinished, err)
+		}
+		held, err := h.Read(t.Context(), good[0].ID)
+		if err != nil || !held[0].Erased || held[0].Status != dispatcher.StatusCancelled {
+			t.Errorf("the other order: %+v, %v", held, err)
 		}
 	})
 }

@@ -221,6 +221,9 @@ func TestCheckAndRequeue(t *testing.T) {
 func TestCheckOfOwnRedis(t *testing.T) {
 	t.Parallel()
 	if _, found := embedded.Find(); !found {
+		if os.Getenv("TIDINGS_REQUIRE_REDIS") != "" {
+			t.Fatal("no redis-server on the PATH")
+		}
 		t.Skip("no redis-server on the PATH: there is nothing to look into from outside")
 	}
 	dir := t.TempDir()

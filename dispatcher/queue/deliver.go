@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -111,9 +112,14 @@ var errLeaseShort = errors.New("too much of the lease has passed before the requ
 
 // attempt sends and records. claimed is when the lease was asked for.
 func (d *Deliverer) attempt(ctx context.Context, h store.Held, n dispatcher.Notification, snap dispatcher.Snapshot, claimed time.Time) (done Disposition, err error) {
+	begun := false // the request: from then on nobody may say that nothing was sent
 	defer func() {
 		if r := recover(); r != nil { // one order that breaks a format must not break its lane for ever
 			d.log.ErrorContext(ctx, "delivery.panicked", "delivery", h.ID, "order", h.OrderID, "panic", r, "stack", string(debug.Stack()))
+			if begun {
+				err = fmt.Errorf("panic after the request: %v", r) // the sweep finds the attempt interrupted, sent unknown
+				return
+			}
 			done, err = d.settle(ctx, h, dispatcher.StatusFailed, dispatcher.ReasonUnrenderable)
 		}
 	}()
@@ -135,6 +141,7 @@ func (d *Deliverer) attempt(ctx context.Context, h store.Held, n dispatcher.Noti
 	verdict := dispatcher.JudgeFault(reason)
 	if reason == "" {
 		a.URL = dispatcher.RedactURL(request.URL)
+		begun = true
 		answer := d.out.Do(ctx, request)
 		a.StatusCode, a.Truncated = answer.StatusCode, answer.Truncated
 		a.Header, a.Body = scrub(n, request.URL, answer)
