@@ -8,6 +8,7 @@ func Advance(d Delivery, policy Retry, v Verdict, a Attempt, now time.Time, rand
 	d.Reason, d.StatusCode = v.Reason, a.StatusCode
 	d.ClaimedAt, d.NextAttemptAt = time.Time{}, time.Time{}
 	d.NextTrigger = TriggerAutomatic
+	d.Target, d.ParkedAt, d.ParkedFor, d.Pass = "", time.Time{}, "", false
 	if v.Outcome == Delivered {
 		d.Status, d.WasDelivered, d.SettledAt = StatusDelivered, true, now
 		return d

@@ -12,7 +12,7 @@ type Status string
 const (
 	StatusPending    Status = "pending"    // from plan; leaves by its first attempt
 	StatusWaiting    Status = "waiting"    // open, behind the head of its lane; becomes pending when it is the head
-	StatusParked     Status = "parked"     // its target is held back; leaves when the target recovers
+	StatusParked     Status = "parked"     // its target's gate is not closed; leaves when the keeper lets it out
 	StatusRetrying   Status = "retrying"   // an attempt failed and another is due
 	StatusDelivered  Status = "delivered"  // terminal; a forced retry leaves it
 	StatusFailed     Status = "failed"     // terminal: given up by its policy; a manual retry leaves it
@@ -83,6 +83,12 @@ type Delivery struct {
 	SettledAt     time.Time
 	Erased        bool // its order was deleted: evidence and bodies are gone
 
+	// While it is parked, and the target it was parked for; Pass while the keeper has let it out, until its next attempt.
+	Target    string
+	ParkedAt  time.Time
+	ParkedFor ParkReason
+	Pass      bool
+
 	Generation int       // part of the TaskID; a task of an older generation drops itself
 	ClaimedAt  time.Time // when a worker began the attempt in flight; zero when there is none
 }
@@ -92,6 +98,26 @@ func (d Delivery) Ref() OrderRef { return OrderRef{Merchant: d.Merchant, OrderID
 
 // InLane reports whether the delivery takes its turn in a lane.
 func (d Delivery) InLane() bool { return d.Ordering != OrderingNone && !d.Lone }
+
+// Park returns the delivery as it waits for its target. Its attempts stay as they are: parking burns none.
+func (d Delivery) Park(target string, why ParkReason, now time.Time) Delivery {
+	if d.ParkedAt.IsZero() || d.Target != target {
+		d.ParkedAt = now
+	}
+	d.Status, d.Target, d.ParkedFor, d.Pass, d.ClaimedAt = StatusParked, target, why, false, time.Time{}
+	return d
+}
+
+// LetOut returns the delivery as the keeper lets it out, under a new generation and with a pass.
+func (d Delivery) LetOut() Delivery {
+	d.Status = StatusPending
+	if d.Attempts > 0 {
+		d.Status = StatusRetrying
+	}
+	d.Generation++
+	d.Pass, d.NextAttemptAt = true, time.Time{}
+	return d
+}
 
 // Expired reports whether the delivery may no longer be sent by itself.
 func (d Delivery) Expired(now time.Time) bool {

@@ -18,6 +18,18 @@
 //	erase                       set     deleted orders whose payloads are still to be erased
 //	h~<erasure>                 zset    the deliveries of one of these
 //
+// What stands between the workers and a target, in the slot of the target (td{https://host:port}) or of all gates:
+//
+//	td{gates}                   hash    target -> its gate, unless that is closed; :version grows with every change
+//	td{gates}:keeper            string  the process that looks after the gates
+//	td{<target>}:line           zset    deliveries parked for the target -> their place
+//	td{<target>}:turns          hash    merchant -> place of its last, so that merchants take turns
+//	td{<target>}:passes         zset    deliveries let out -> when their place is free at the latest
+//	td{stats}:<minute>          hash    what attempts told of their targets, for people; :inflight:<process>, :workers
+//
+// The line only finds parked deliveries quickly; that a delivery is parked is said by its record, and the sweep puts
+// back into the line what a crash left out of it.
+//
 // Two keys belong to no shard: td:audit and td:audit:lock, the last audit of the invariant and who makes the next.
 //
 // The life of one change in the store:

@@ -52,6 +52,16 @@ const (
 	auditLockKey = "td:audit:lock"
 )
 
+// What belongs to targets is in slots of its own: the gates of all in one, the line and the passes of each in its own.
+const (
+	gatesKey        = "td{gates}"
+	gatesVersionKey = "td{gates}:version"
+	keeperKey       = "td{gates}:keeper"
+	workersKey      = "td{stats}:workers"
+)
+
+func targetKey(target, kind string) string { return "td{" + target + "}:" + kind }
+
 // Kinds of indexes over Events. An Event is in one index of each kind that applies to it.
 const (
 	indexAll          = "a"

@@ -62,6 +62,10 @@ type deliveryRecord struct {
 	WasDelivered   bool                  `json:"q,omitempty"`
 	SettledAt      int64                 `json:"z,omitempty"`
 	Erased         bool                  `json:"b,omitempty"`
+	Target         string                `json:"tt,omitempty"`
+	ParkedAt       int64                 `json:"tp,omitempty"`
+	ParkedFor      string                `json:"tw,omitempty"`
+	Pass           bool                  `json:"ta,omitempty"`
 }
 
 func encodeDelivery(d dispatcher.Delivery, revision int) ([]byte, error) {
@@ -76,6 +80,7 @@ func encodeDelivery(d dispatcher.Delivery, revision int) ([]byte, error) {
 		Created: millis(d.Created), ExpiresAt: millis(d.ExpiresAt), Reason: string(d.Reason), StatusCode: d.StatusCode,
 		Attempts: d.Attempts, Counted: d.Counted, NextAttemptAt: millis(d.NextAttemptAt),
 		NextTrigger: string(d.NextTrigger), Lone: d.Lone, WasDelivered: d.WasDelivered, SettledAt: millis(d.SettledAt), Erased: d.Erased,
+		Target: d.Target, ParkedAt: millis(d.ParkedAt), ParkedFor: string(d.ParkedFor), Pass: d.Pass,
 	})
 	if err != nil {
 		return nil, err
@@ -116,7 +121,8 @@ func decodeDelivery(id, text string) (Held, error) {
 		Status: status, Reason: dispatcher.Reason(r.Reason), StatusCode: r.StatusCode, Attempts: r.Attempts,
 		Counted: r.Counted, NextAttemptAt: fromMillis(r.NextAttemptAt), NextTrigger: dispatcher.Trigger(r.NextTrigger),
 		Lone: r.Lone, WasDelivered: r.WasDelivered, SettledAt: fromMillis(r.SettledAt), Erased: r.Erased, Generation: int(generation),
-		ClaimedAt: fromMillis(claimed),
+		ClaimedAt: fromMillis(claimed), Target: r.Target, ParkedAt: fromMillis(r.ParkedAt),
+		ParkedFor: dispatcher.ParkReason(r.ParkedFor), Pass: r.Pass,
 	}}, nil
 }
 

@@ -25,6 +25,9 @@ var (
 	deferScript  = script("defer")
 	auditScript  = script("audit")
 	repairScript = script("repair")
+	gateScript   = script("gate")
+	parkScript   = script("park")
+	keeperScript = script("keeper")
 )
 
 func script(name string) *redis.Script {

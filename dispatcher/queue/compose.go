@@ -20,12 +20,8 @@ import (
 func isUnavailable(err error) bool { return errors.Is(err, dispatcher.ErrUnavailable) }
 
 // compose builds the request of an attempt. A reason says why it cannot be sent; an error that we could not look.
-func (d *Deliverer) compose(ctx context.Context, del dispatcher.Delivery, n dispatcher.Notification, snap dispatcher.Snapshot, a dispatcher.Attempt) (outbound.Request, dispatcher.Reason, error) {
+func (d *Deliverer) compose(ctx context.Context, del dispatcher.Delivery, n dispatcher.Notification, snap dispatcher.Snapshot, a dispatcher.Attempt, target string) (outbound.Request, dispatcher.Reason, error) {
 	var request outbound.Request
-	target, reason, err := d.resolve(ctx, n, snap)
-	if err != nil || reason != "" {
-		return request, reason, err
-	}
 	format, err := wire.Lookup(del.Format)
 	if err != nil {
 		return request, dispatcher.ReasonUnrenderable, nil

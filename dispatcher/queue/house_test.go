@@ -38,6 +38,7 @@ type house struct {
 	worker   func(*testing.T) // adds a worker
 
 	newSweeper func() *queue.Sweeper
+	orders     atomic.Int64 // made by owe
 }
 
 // clock is the time, and can be moved ahead.

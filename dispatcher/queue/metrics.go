@@ -19,6 +19,7 @@ type Metrics struct {
 	duration   prometheus.Histogram
 	inFlight   prometheus.Gauge
 	swept      *prometheus.CounterVec
+	parked     *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics.
@@ -36,7 +37,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		swept: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tidings_swept_total",
 			Help: "Overdue deliveries that the sweep looked after, by what it found."}, []string{"found"}),
 	}
-	reg.MustRegister(m.changes, m.deliveries, m.unqueued, m.attempts, m.duration, m.inFlight, m.swept)
+	m.parked = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tidings_parked_total",
+		Help: "Deliveries that were parked before their target, by why."}, []string{"because"})
+	reg.MustRegister(m.changes, m.deliveries, m.unqueued, m.attempts, m.duration, m.inFlight, m.swept, m.parked)
 	return m
 }
 

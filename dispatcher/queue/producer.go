@@ -22,6 +22,7 @@ type Producer struct {
 	client    *asynq.Client
 	inspector *asynq.Inspector
 	ringer    *ringer
+	fair      *fair
 	log       *slog.Logger
 	metrics   *Metrics
 	now       func() time.Time
@@ -44,7 +45,7 @@ func NewProducer(cfg ProducerConfig) *Producer {
 	}
 	return &Producer{
 		store: cfg.Store, rdb: cfg.Redis, client: asynq.NewClientFromRedisClient(cfg.Redis),
-		inspector: asynq.NewInspectorFromRedisClient(cfg.Redis), ringer: newRinger(cfg.Bell, cfg.Redis),
+		inspector: asynq.NewInspectorFromRedisClient(cfg.Redis), ringer: newRinger(cfg.Bell, cfg.Redis), fair: newFair(cfg.Now),
 		log: cfg.Log, metrics: cfg.Metrics, now: cfg.Now,
 	}
 }
@@ -119,33 +120,51 @@ func (p *Producer) Enqueue(ctx context.Context, tasks ...dispatcher.Task) {
 		return
 	}
 	for _, t := range tasks {
-		if err := p.enqueue(ctx, t); err != nil {
-			p.metrics.enqueueFailed()
-			p.log.WarnContext(ctx, "delivery.enqueue_failed", "delivery", t.DeliveryID, "generation", t.Generation,
-				"error", err, "then", "left to the sweep")
-		}
+		p.enqueue(ctx, t, p.fair.queue(t.Merchant))
 	}
 	p.ringer.ring()
 }
 
-func (p *Producer) enqueue(ctx context.Context, t dispatcher.Task) (err error) {
-	task, err := newTask(t)
-	if err != nil {
-		return err
-	}
-	for range enqueueTries {
-		// An enqueue that returned an error may have happened all the same: tried again it conflicts, which is success.
-		if _, err = p.client.EnqueueContext(ctx, task); err == nil || errors.Is(err, asynq.ErrTaskIDConflict) {
-			return nil
-		}
-	}
-	return err
+// enqueueAhead enqueues a delivery that the keeper let out: it has waited already.
+func (p *Producer) enqueueAhead(ctx context.Context, t dispatcher.Task) {
+	p.enqueue(ctx, t, Name)
+	p.ringer.ring()
 }
 
-// announceQueue tells Asynq's inspector and Asynqmon of the queue again. Asynq's client does so once in its life only,
+func (p *Producer) enqueue(ctx context.Context, t dispatcher.Task, queue string) {
+	task, err := newTask(t, queue)
+	for try := 0; err == nil && try < enqueueTries; try++ {
+		// An enqueue that returned an error may have happened all the same: tried again it conflicts, which is success.
+		if _, err = p.client.EnqueueContext(ctx, task); err == nil || errors.Is(err, asynq.ErrTaskIDConflict) {
+			return
+		}
+	}
+	p.metrics.enqueueFailed()
+	p.log.WarnContext(ctx, "delivery.enqueue_failed", "delivery", t.DeliveryID, "generation", t.Generation,
+		"error", err, "then", "left to the sweep")
+}
+
+// taskInfo looks in both queues for the task of a generation. ErrTaskNotFound: it is in neither.
+func (p *Producer) taskInfo(id string) (info *asynq.TaskInfo, err error) {
+	for _, queue := range []string{Name, BulkName} {
+		info, err = p.inspector.GetTaskInfo(queue, id)
+		if !errors.Is(err, asynq.ErrTaskNotFound) && !errors.Is(err, asynq.ErrQueueNotFound) {
+			return info, err
+		}
+	}
+	return nil, asynq.ErrTaskNotFound
+}
+
+func (p *Producer) deleteTask(id string) {
+	for _, queue := range []string{Name, BulkName} {
+		_ = p.inspector.DeleteTask(queue, id)
+	}
+}
+
+// announceQueues tells Asynq's inspector and Asynqmon of the queues again. Asynq's client does so once in its life only,
 // which is not enough when Asynq's keyspace was lost meanwhile.
-func (p *Producer) announceQueue(ctx context.Context) error {
-	return p.rdb.SAdd(ctx, "asynq:queues", Name).Err()
+func (p *Producer) announceQueues(ctx context.Context) error {
+	return p.rdb.SAdd(ctx, "asynq:queues", Name, BulkName).Err()
 }
 
 // supersede settles what ordering "latest" drops now that newer deliveries wait behind it. What a crash here leaves

@@ -31,15 +31,18 @@ func (p *Producer) Retry(ctx context.Context, merchant, eventID string, force bo
 	old := taskID(to.ID, to.Generation)
 	to.Generation++
 	to.NextTrigger, to.NextAttemptAt = dispatcher.TriggerManual, now
-	if to.Status.Terminal() {
+	switch {
+	case to.Status.Terminal():
 		to.Status, to.Lone, to.SettledAt = dispatcher.StatusPending, true, time.Time{}
+	case to.Status == dispatcher.StatusParked:
+		to.Status = dispatcher.StatusRetrying
 	}
 	if err := p.store.Reopen(ctx, held, to); err != nil {
 		return Retried{}, err
 	}
 	p.Enqueue(ctx, to.Task())
 	// The task whose place was taken would drop itself; deleted it does not mislead operators meanwhile.
-	_ = p.inspector.DeleteTask(Name, old)
+	p.deleteTask(old)
 	return Retried{DeliveryID: to.ID, Attempt: to.Attempts + 1}, nil
 }
 

@@ -50,5 +50,6 @@ func endsTask(cmd redis.Cmder) bool {
 		active = active || strings.HasPrefix(key, "asynq:{") && strings.HasSuffix(key, ":active")
 		lease = lease || strings.HasPrefix(key, "asynq:{") && strings.HasSuffix(key, ":lease")
 	}
-	return active && lease && !isDequeue(cmd)
+	_, dequeue := dequeued(cmd)
+	return active && lease && !dequeue
 }

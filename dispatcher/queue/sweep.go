@@ -155,17 +155,17 @@ func (s *Sweeper) look(ctx context.Context, h store.Held) (again bool, err error
 		return false, nil // claimed since it was found overdue
 	case !h.ClaimedAt.IsZero(): // the lease has run out: it is the due time of a claimed delivery
 		return true, s.found(ctx, "lost_in_flight", s.reopenLost(ctx, h))
+	case h.Status == dispatcher.StatusParked:
+		return false, s.found(ctx, "parked", s.parked(ctx, h))
 	}
 	waiting, err := s.waits(ctx, h)
 	if err != nil || waiting {
 		return false, err
 	}
-	info, err := s.producer.inspector.GetTaskInfo(Name, taskID(h.ID, h.Generation))
+	info, err := s.producer.taskInfo(taskID(h.ID, h.Generation))
 	switch {
-	case errors.Is(err, asynq.ErrQueueNotFound):
-		return true, s.found(ctx, "not_enqueued", errors.Join(s.producer.announceQueue(ctx), s.reopen(ctx, h)))
 	case errors.Is(err, asynq.ErrTaskNotFound):
-		return true, s.found(ctx, "not_enqueued", s.reopen(ctx, h))
+		return true, s.found(ctx, "not_enqueued", errors.Join(s.producer.announceQueues(ctx), s.reopen(ctx, h)))
 	case err != nil:
 		if away := s.store.Ping(ctx); away != nil {
 			return false, away // could not look: decide nothing
@@ -193,6 +193,29 @@ func (s *Sweeper) waits(ctx context.Context, h store.Held) (bool, error) {
 		return false, err
 	}
 	return true, s.found(ctx, "waiting", nil)
+}
+
+// parked sees to it that a parked delivery can be found by the keeper, or ends it when it is not wanted any more.
+func (s *Sweeper) parked(ctx context.Context, h store.Held) error {
+	now := s.now()
+	registered, err := s.store.Registered(ctx, h.Delivery)
+	switch {
+	case err != nil:
+		return err
+	case !registered:
+		return s.producer.settle(ctx, []string{h.ID}, dispatcher.StatusCancelled, dispatcher.ReasonCancelled)
+	case h.Expired(now):
+		return s.producer.settle(ctx, []string{h.ID}, dispatcher.StatusExpired, dispatcher.ReasonExpired)
+	}
+	gated, err := s.store.Park(ctx, h.Target, h.Merchant, h.ID)
+	if err == nil && !gated {
+		_, err = s.store.ChangeGate(ctx, h.Target, func(g dispatcher.Gate) dispatcher.Gate { return g.Hold(h.ParkedFor, now) })
+	}
+	until := now.Add(parkedCheck)
+	if !h.ExpiresAt.IsZero() && h.ExpiresAt.Before(until) {
+		until = h.ExpiresAt
+	}
+	return errors.Join(err, s.store.Defer(ctx, h.ID, until))
 }
 
 // reopen enqueues a delivery under a new generation; the old task drops itself.

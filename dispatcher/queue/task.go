@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// Name is the Asynq queue that holds every delivery.
-	Name = "deliveries"
+	// Name is the Asynq queue that workers prefer; BulkName holds what a merchant owes beyond its share of that.
+	Name     = "deliveries"
+	BulkName = "deliveries-bulk"
 	// TypeDeliver is the type of its tasks.
 	TypeDeliver = "tidings:deliver"
 
@@ -39,12 +40,15 @@ func taskID(deliveryID string, generation int) string {
 	return deliveryID + ":" + strconv.Itoa(generation)
 }
 
-func newTask(t dispatcher.Task) (*asynq.Task, error) {
+// queueNames lists both queues, with how often each is asked first.
+var queueNames = map[string]int{Name: 8, BulkName: 2}
+
+func newTask(t dispatcher.Task, queue string) (*asynq.Task, error) {
 	body, err := json.Marshal(payload(t))
 	if err != nil {
 		return nil, err
 	}
-	return asynq.NewTask(TypeDeliver, body, asynq.TaskID(taskID(t.DeliveryID, t.Generation)), asynq.Queue(Name),
+	return asynq.NewTask(TypeDeliver, body, asynq.TaskID(taskID(t.DeliveryID, t.Generation)), asynq.Queue(queue),
 		asynq.Timeout(taskTimeout), asynq.MaxRetry(taskMaxRetry)), nil
 }
 

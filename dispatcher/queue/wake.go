@@ -12,13 +12,15 @@ import (
 )
 
 // Bell wakes idle Asynq servers. A server that polls every 10 ms picks a task up quickly and costs a tenth of a CPU;
-// one that polls every second is cheap and slow. A Bell makes it both quick and cheap: it hangs in the client that the server dequeues
-// with, lets an empty dequeue wait until somebody enqueues (or maxIdle passes), and then lets the server poll again.
-// Producers ring it in their own process, and by pub/sub in all others.
+// one that polls every second is cheap and slow. A Bell makes it both quick and cheap: it hangs in the client that the
+// server dequeues with. When all queues are empty, it lets the dequeue wait until somebody enqueues (or maxIdle passes)
+// before the server polls again. When only one is, it answers for that one without asking Redis, until somebody
+// enqueues (or stillEmpty passes). Producers ring it in their own process, and by pub/sub in all others.
 type Bell struct {
 	name    string // of this process, so that it does not hear its own publishing
 	mu      sync.Mutex
-	rung    chan struct{} // closed and replaced by every ring
+	rung    chan struct{}        // closed and replaced by every ring
+	empty   map[string]time.Time // every queue that is dequeued from -> when it was found empty since the last ring
 	stopped chan struct{}
 	once    sync.Once
 }
@@ -29,11 +31,13 @@ const (
 	maxIdle = 250 * time.Millisecond
 	// wakeEvery bounds how often a producer publishes: once, and then what came meanwhile together.
 	wakeEvery = 5 * time.Millisecond
+	// stillEmpty is how long a queue that was found empty is taken to be so while tasks come from the other.
+	stillEmpty = 20 * time.Millisecond
 )
 
 // NewBell returns a Bell that nobody has rung.
 func NewBell() *Bell {
-	return &Bell{name: rand.Text(), rung: make(chan struct{}), stopped: make(chan struct{})}
+	return &Bell{name: rand.Text(), rung: make(chan struct{}), empty: map[string]time.Time{}, stopped: make(chan struct{})}
 }
 
 // Ring lets everyone who waits go on.
@@ -42,15 +46,42 @@ func (b *Bell) Ring() {
 	defer b.mu.Unlock()
 	close(b.rung)
 	b.rung = make(chan struct{})
+	for queue := range b.empty {
+		b.empty[queue] = time.Time{}
+	}
 }
 
 // Stop lets everyone go on for good: a server that shuts down must not be kept waiting.
 func (b *Bell) Stop() { b.once.Do(func() { close(b.stopped) }) }
 
-func (b *Bell) next() <-chan struct{} {
+// next returns the next ring, and whether the queue has just been found empty.
+func (b *Bell) next(queue string) (rung <-chan struct{}, empty bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.rung
+	return b.rung, time.Since(b.empty[queue]) < stillEmpty
+}
+
+// found notes what a dequeue came to, unless somebody has rung meanwhile.
+func (b *Bell) found(queue string, rung <-chan struct{}, empty bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at := time.Time{}
+	if empty && b.rung == rung {
+		at = time.Now()
+	}
+	b.empty[queue] = at
+}
+
+// idle reports whether all queues have just been found empty.
+func (b *Bell) idle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, at := range b.empty {
+		if time.Since(at) >= stillEmpty {
+			return false
+		}
+	}
+	return true
 }
 
 // Listen rings whenever a producer of another process publishes, until the context ends. Without a connection it keeps trying; the
@@ -82,16 +113,23 @@ func (b *Bell) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 	return next
 }
 
-// ProcessHook implements redis.Hook: an empty dequeue waits. The ring is taken before the dequeue, so that what is
-// enqueued between the two is not slept through.
+// ProcessHook implements redis.Hook: a dequeue waits when all queues are empty. The ring is taken before the dequeue, so
+// that what is enqueued between the two is not slept through.
 func (b *Bell) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if !isDequeue(cmd) {
+		queue, ok := dequeued(cmd)
+		if !ok {
 			return next(ctx, cmd)
 		}
-		rung := b.next()
-		err := next(ctx, cmd)
-		if !errors.Is(err, redis.Nil) {
+		rung, empty := b.next(queue)
+		err := error(redis.Nil)
+		if empty {
+			cmd.SetErr(err)
+		} else {
+			err = next(ctx, cmd)
+			b.found(queue, rung, errors.Is(err, redis.Nil))
+		}
+		if !errors.Is(err, redis.Nil) || !b.idle() {
 			return err
 		}
 		idle := time.NewTimer(maxIdle)
@@ -106,22 +144,24 @@ func (b *Bell) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// isDequeue recognises Asynq's dequeue script by its keys: pending, paused, active, lease. A test holds Asynq to it.
-func isDequeue(cmd redis.Cmder) bool {
+// dequeued recognises Asynq's dequeue script by its keys (pending, paused, active, lease) and names its queue. A test
+// holds Asynq to it.
+func dequeued(cmd redis.Cmder) (queue string, ok bool) {
 	if name := cmd.Name(); name != "evalsha" && name != "eval" {
-		return false
+		return "", false
 	}
 	args := cmd.Args()
 	if len(args) < 7 {
-		return false
+		return "", false
 	}
 	for i, suffix := range []string{":pending", ":paused", ":active", ":lease"} {
 		key, _ := args[3+i].(string)
 		if !strings.HasPrefix(key, "asynq:{") || !strings.HasSuffix(key, suffix) {
-			return false
+			return "", false
 		}
+		queue = strings.TrimSuffix(key, suffix)
 	}
-	return true
+	return strings.TrimSuffix(strings.TrimPrefix(queue, "asynq:{"), "}"), true
 }
 
 // ringer publishes rings, many together.

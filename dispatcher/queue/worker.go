@@ -42,6 +42,7 @@ const ourPause = 2 * time.Second
 type Worker struct {
 	cfg       WorkerConfig
 	deliverer *Deliverer
+	keeper    *Keeper
 	servers   []*asynq.Server
 	stopping  chan struct{}
 	wg        sync.WaitGroup
@@ -66,7 +67,9 @@ func NewWorker(cfg WorkerConfig) *Worker {
 	w.deliverer = &Deliverer{
 		store: cfg.Store, producer: cfg.Producer, out: cfg.Outbound, leases: newLeases(), log: cfg.Log,
 		metrics: cfg.Metrics, agent: cfg.UserAgent, now: cfg.Now, stopping: w.stopping,
+		gate: newGate(cfg.Concurrency, cfg.Now), keeper: make(chan struct{}, 1),
 	}
+	w.keeper = NewKeeper(w)
 	for range cfg.Servers {
 		w.servers = append(w.servers, w.newServer())
 	}
@@ -76,7 +79,7 @@ func NewWorker(cfg WorkerConfig) *Worker {
 func (w *Worker) newServer() *asynq.Server {
 	return asynq.NewServerFromRedisClient(w.cfg.Redis, asynq.Config{
 		Concurrency:       max(1, w.cfg.Concurrency/w.cfg.Servers),
-		Queues:            map[string]int{Name: 1},
+		Queues:            queueNames,
 		TaskCheckInterval: time.Millisecond, // the Bell does the waiting
 		// Retries wait in a sorted set until a forwarder moves them.
 		DelayedTaskCheckInterval: time.Second,
@@ -93,6 +96,7 @@ func (w *Worker) Start() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel
 	w.wg.Go(func() { w.deliverer.leases.run(ctx, w.cfg.Store, w.cfg.Log, w.cfg.Now) })
+	w.wg.Go(func() { w.keeper.Run(ctx) })
 	for _, server := range w.servers {
 		if err := server.Start(asynq.HandlerFunc(w.process)); err != nil {
 			cancel()

@@ -1,0 +1,120 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/store"
+)
+
+// attempt is one attempt of a claimed delivery: resolve the URL, pass the target's gate, compose, send, judge, record.
+type attempt struct {
+	*Deliverer
+	h       store.Held
+	n       dispatcher.Notification
+	snap    dispatcher.Snapshot
+	claimed time.Time // when the lease was asked for
+
+	told  dispatcher.Attempt // what the Event will say
+	begun bool               // the request: from then on nobody may say that nothing was sent
+}
+
+// errLeaseShort says that so much of the lease has passed before the request that another worker may soon take over.
+var errLeaseShort = errors.New("too much of the lease has passed before the request")
+
+func (t *attempt) make(ctx context.Context) (done Disposition, err error) {
+	defer func() {
+		if r := recover(); r != nil { // one order that breaks a format must not break its lane for ever
+			done, err = t.panicked(ctx, r)
+		}
+	}()
+	began := t.now()
+	t.told = dispatcher.Attempt{
+		ID: dispatcher.NewEventID(began, t.h.Ref().Shard()), Number: t.h.Attempts + 1, Trigger: t.h.NextTrigger,
+		At: began, Method: t.n.Method, URL: dispatcher.RedactURL(t.n.URL), Sent: dispatcher.SentNo,
+	}
+	for _, header := range t.n.Headers {
+		t.told.HeaderNames = append(t.told.HeaderNames, http.CanonicalHeaderKey(header.Name))
+	}
+	url, reason, err := t.resolve(ctx, t.n, t.snap)
+	if err != nil {
+		return Disposition{}, t.release(ctx, t.h, err)
+	}
+	var target string
+	if reason == "" {
+		t.told.URL = dispatcher.RedactURL(url)
+		if target, err = dispatcher.TargetOf(url); err != nil {
+			reason = dispatcher.ReasonBadURL
+		}
+	}
+	if reason != "" {
+		return t.end(ctx, dispatcher.JudgeFault(reason))
+	}
+	passage, why := t.gate.enter(target, t.h.Delivery)
+	if why != "" {
+		return t.park(ctx, t.h, target, why)
+	}
+	defer t.gate.leave(passage, unsent, t.told) // unless it has left
+	verdict, err := t.send(ctx, url)
+	if err != nil {
+		return Disposition{}, t.release(ctx, t.h, err)
+	}
+	t.told.Outcome, t.told.Reason = verdict.Outcome, verdict.Reason
+	trip := t.gate.leave(passage, verdict, t.told)
+	done, err = t.end(ctx, verdict)
+	t.account(ctx, passage, verdict, t.told, trip)
+	return done, err
+}
+
+// unsent says nothing of a target.
+var unsent = dispatcher.Verdict{Reason: dispatcher.ReasonInterrupted}
+
+// send composes the request and POSTs it. An error means that nothing was sent and that the fault is ours.
+func (t *attempt) send(ctx context.Context, url string) (dispatcher.Verdict, error) {
+	request, reason, err := t.compose(ctx, t.h.Delivery, t.n, t.snap, t.told, url)
+	if err != nil {
+		return unsent, err
+	}
+	if t.h.Pass {
+		if err := t.store.GivePass(ctx, t.h.Target, t.now().Add(t.n.Timeout.D()+Lease), t.h.ID); err != nil {
+			return unsent, err
+		}
+	}
+	if t.now().Sub(t.claimed) > Lease/2 {
+		return unsent, errLeaseShort
+	}
+	if reason != "" {
+		return dispatcher.JudgeFault(reason), nil
+	}
+	t.begun = true
+	answer := t.out.Do(ctx, request)
+	t.told.StatusCode, t.told.Truncated = answer.StatusCode, answer.Truncated
+	t.told.Header, t.told.Body = scrub(t.n, request.URL, answer)
+	t.told.Duration, t.told.RemoteAddress, t.told.Sent = answer.Duration, answer.RemoteAddress, answer.Sent
+	if answer.Reason != "" {
+		return dispatcher.JudgeFault(answer.Reason), nil
+	}
+	return dispatcher.JudgeAnswer(answer.StatusCode, answer.Header, t.now()), nil
+}
+
+// end records the attempt and moves the delivery on.
+func (t *attempt) end(ctx context.Context, verdict dispatcher.Verdict) (Disposition, error) {
+	t.told.Outcome, t.told.Reason = verdict.Outcome, verdict.Reason
+	to := dispatcher.Advance(t.h.Delivery, t.n.Retry, verdict, t.told, t.now(), rand.Float64())
+	t.told.WillRetry, t.told.NextAttemptAt = !to.Status.Terminal(), to.NextAttemptAt
+	return t.record(ctx, t.h, to, t.told, verdict, t.n)
+}
+
+func (t *attempt) panicked(ctx context.Context, r any) (Disposition, error) {
+	t.log.ErrorContext(ctx, "delivery.panicked", "delivery", t.h.ID, "order", t.h.OrderID, "panic", r, "stack", string(debug.Stack()))
+	if t.begun {
+		return Disposition{}, fmt.Errorf("panic after the request: %v", r) // the sweep finds the attempt interrupted, sent unknown
+	}
+	return t.settle(ctx, t.h, dispatcher.StatusFailed, dispatcher.ReasonUnrenderable)
+}

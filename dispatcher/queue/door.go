@@ -1,0 +1,201 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/store"
+)
+
+// door is how the keeper lets deliveries out to one target: how many at a time, and how fast. It is kept in memory
+// only; a keeper that takes over begins carefully.
+type door struct {
+	state dispatcher.GateState
+	limit int // of attempts let out and not ended; grows while the target copes
+	let   int // how many there were after the last round
+	rate  *rate.Limiter
+}
+
+const (
+	// recoverWith is how many are let out first to a target that comes back, or whose attempts hang.
+	recoverWith = 2
+	// letOutMost bounds one round at one door.
+	letOutMost = 100
+	// passUntilClaimed is how long a delivery that was let out keeps its place without being claimed.
+	passUntilClaimed = 15 * time.Second
+)
+
+// attend looks at every gate at which something may be due, in one round trip, and lets out what may go.
+func (k *Keeper) attend(ctx context.Context) error {
+	now, gates := k.now(), k.gate.all()
+	var due []string
+	for target, g := range gates {
+		if g.State != dispatcher.GateOpen || !now.Before(g.ProbeAt) {
+			due = append(due, target)
+		}
+	}
+	for target := range k.doors {
+		if _, kept := gates[target]; !kept {
+			delete(k.doors, target)
+		}
+	}
+	if len(due) == 0 {
+		return nil
+	}
+	crowds, err := k.store.Crowds(ctx, due)
+	if err != nil {
+		return err
+	}
+	for i, target := range due {
+		if err := k.attendOne(ctx, target, gates[target], crowds[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) attendOne(ctx context.Context, target string, g dispatcher.Gate, c store.Crowd) error {
+	now := k.now()
+	if g.State == dispatcher.GateOpen {
+		switch {
+		case c.Parked == 0 && now.Sub(g.ProbeAt) > dispatcher.ForgetGateAfter:
+			return k.change(ctx, target, func(g dispatcher.Gate) dispatcher.Gate { return g.Recover().Drained() })
+		case c.Parked > 0 && c.Passes == 0:
+			return k.letOut(ctx, target, 1)
+		}
+		return nil
+	}
+	if c.Parked == 0 {
+		if c.Passes == 0 && g.State != dispatcher.GateClosed {
+			return k.drained(ctx, target)
+		}
+		return nil
+	}
+	d := k.doorTo(target, g)
+	d.grow(int(c.Passes), k.ceiling(g))
+	n := min(d.limit-int(c.Passes), int(c.Parked), letOutMost)
+	n = d.pace(n, now)
+	d.let = int(c.Passes) + max(n, 0)
+	if n <= 0 {
+		return nil
+	}
+	return k.letOut(ctx, target, n)
+}
+
+// drained closes a gate with an empty line. A delivery that is parked just then stood in the line before its worker
+// looked for the gate, or finds that there is none; either way one of the two sees the other.
+func (k *Keeper) drained(ctx context.Context, target string) error {
+	if err := k.change(ctx, target, dispatcher.Gate.Drained); err != nil {
+		return err
+	}
+	crowds, err := k.store.Crowds(ctx, []string{target})
+	if err != nil || crowds[0].Parked == 0 {
+		return err
+	}
+	return k.change(ctx, target, func(g dispatcher.Gate) dispatcher.Gate { return g.Hold(dispatcher.ParkBusy, k.now()) })
+}
+
+// ceiling is what the limit may grow to.
+func (k *Keeper) ceiling(g dispatcher.Gate) int {
+	switch {
+	case g.MaxInFlight > 0:
+		return g.MaxInFlight
+	case g.Reason == dispatcher.ParkSlow:
+		return max(k.gate.pool/slowShare, minShare)
+	}
+	return max(k.gate.pool/targetShare, minShare)
+}
+
+func (k *Keeper) doorTo(target string, g dispatcher.Gate) *door {
+	d := k.doors[target]
+	if d == nil || d.state != g.State {
+		d = &door{state: g.State, limit: recoverWith}
+		if g.State != dispatcher.GateRecovering && g.Reason != dispatcher.ParkSlow {
+			d.limit = max(k.ceiling(g)/2, minShare)
+		}
+		k.doors[target] = d
+	}
+	if g.MaxInFlight > 0 && g.State != dispatcher.GateRecovering {
+		d.limit = g.MaxInFlight
+	}
+	switch {
+	case g.RatePerSecond <= 0:
+		d.rate = nil
+	case d.rate == nil || d.rate.Limit() != rate.Limit(g.RatePerSecond):
+		d.rate = rate.NewLimiter(rate.Limit(g.RatePerSecond), 1)
+	}
+	return d
+}
+
+// grow doubles the limit when all that it allowed was let out and at least half of that has ended.
+func (d *door) grow(passes, ceiling int) {
+	if d.let >= d.limit && 2*passes <= d.limit {
+		d.limit *= 2
+	}
+	d.limit = min(d.limit, ceiling)
+}
+
+// pace returns how many of n may go by the rate. It holds one round's worth at most, so that a pause saves up nothing.
+func (d *door) pace(n int, now time.Time) int {
+	if d.rate == nil {
+		return n
+	}
+	d.rate.SetBurstAt(now, max(1, int(float64(d.rate.Limit())*attendEvery.Seconds())))
+	for i := range n {
+		if !d.rate.AllowN(now, 1) {
+			return i
+		}
+	}
+	return n
+}
+
+// letOut gives the first n of the line their pass and enqueues them. Each step leaves, when the process dies behind it,
+// something that mends itself: a pass that nobody uses ends, a delivery that is let out and not enqueued is overdue,
+// and one that still stands in the line though it is let out is taken out of it by the next round.
+func (k *Keeper) letOut(ctx context.Context, target string, n int) error {
+	ids, err := k.store.Line(ctx, target, int64(n))
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	held, err := k.store.Read(ctx, ids...)
+	var unreadable *store.UnreadableError
+	if err != nil && !errors.As(err, &unreadable) {
+		return err
+	}
+	ready := make([]string, 0, len(held))
+	for _, h := range held {
+		if h.Status == dispatcher.StatusParked && h.Target == target && h.ClaimedAt.IsZero() {
+			ready = append(ready, h.ID)
+		}
+	}
+	if len(ready) > 0 {
+		if err := k.store.GivePass(ctx, target, k.now().Add(passUntilClaimed), ready...); err != nil {
+			return err
+		}
+	}
+	for _, h := range held {
+		if h.Status != dispatcher.StatusParked || h.Target != target || !h.ClaimedAt.IsZero() {
+			continue
+		}
+		if err := k.letOutOne(ctx, target, h); err != nil {
+			return err
+		}
+	}
+	return k.store.LeaveLine(ctx, target, ids...)
+}
+
+func (k *Keeper) letOutOne(ctx context.Context, target string, h store.Held) error {
+	to := h.LetOut()
+	switch err := k.store.Reopen(ctx, h, to); {
+	case isUnavailable(err):
+		return err
+	case err != nil: // somebody moved it first
+		return k.store.ReturnPass(ctx, target, h.ID)
+	}
+	k.producer.enqueueAhead(ctx, to.Task())
+	return nil
+}

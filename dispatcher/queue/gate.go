@@ -1,0 +1,229 @@
+package queue
+
+import (
+	"container/list"
+	"sync"
+	"time"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/store"
+)
+
+// Gate decides, before anything is sent, whether an attempt may go to its target now. It counts the attempts in flight
+// in this process and knows the gates of all targets as the keeper last read them; it asks nobody, so it costs a
+// delivery no round trip. What may not pass is parked.
+type Gate struct {
+	mu      sync.Mutex
+	now     func() time.Time
+	pool    int                        // attempts that this process makes at once
+	share   int                        // of one target, in this process
+	targets map[string]*traffic        // with attempts in flight, in trouble, or not yet reported
+	young   list.List                  // *Passage in flight for less than slowAfter, oldest first
+	slow    int                        // in flight for longer
+	retries int                        // in flight
+	gates   map[string]dispatcher.Gate // that are not just closed
+}
+
+const (
+	// slowAfter is how long an attempt may take before it counts as one that hangs.
+	slowAfter = time.Second
+	// targetShare is the part of the pool that one target may take: 1/4; while its attempts hang: 1/16.
+	targetShare = 4
+	slowShare   = 16
+	// minShare is what a target may always have in flight.
+	minShare = 2
+	// forgetTraffic is how long the trouble of a target is remembered to which nothing is sent.
+	forgetTraffic = 10 * time.Minute
+)
+
+// traffic is what this process knows of one target.
+type traffic struct {
+	inFlight, slow, retries int
+	troubles                int
+	stats                   store.TargetStats
+	touched                 time.Time
+}
+
+// Passage is one attempt that may go out.
+type Passage struct {
+	target  string
+	retry   bool
+	pass    bool // let out by the keeper
+	probe   bool // may tell that an open gate's target is well
+	slow    bool
+	left    bool
+	began   time.Time
+	element *list.Element // in young
+}
+
+func newGate(pool int, now func() time.Time) *Gate {
+	return &Gate{now: now, pool: pool, share: max(pool/targetShare, minShare), targets: map[string]*traffic{}, gates: map[string]dispatcher.Gate{}}
+}
+
+// enter counts the attempt in, or says why the delivery must be parked.
+func (g *Gate) enter(target string, d dispatcher.Delivery) (*Passage, dispatcher.ParkReason) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.now()
+	g.age(now)
+	t := g.targets[target]
+	if t == nil {
+		t = &traffic{}
+		g.targets[target] = t
+	}
+	p := &Passage{target: target, retry: d.Attempts > 0 && d.NextTrigger == dispatcher.TriggerAutomatic, pass: d.Pass, began: now}
+	asked := d.NextTrigger != dispatcher.TriggerAutomatic // somebody waits for this attempt: an open gate lets it try
+	p.probe = p.pass || asked
+	if why := g.refusal(target, t, p, asked); why != "" {
+		return nil, why
+	}
+	t.inFlight++
+	t.touched = now
+	if p.retry {
+		t.retries++
+		g.retries++
+	}
+	p.element = g.young.PushBack(p)
+	return p, ""
+}
+
+func (g *Gate) refusal(target string, t *traffic, p *Passage, asked bool) dispatcher.ParkReason {
+	gate, held := g.gates[target]
+	switch {
+	case p.pass: // the keeper has counted it
+		return ""
+	case held && !asked && gate.State == dispatcher.GateClosed:
+		return dispatcher.ParkPaced
+	case held && !asked:
+		return gate.Reason
+	case t.inFlight >= g.share:
+		return dispatcher.ParkBusy
+	case t.slow >= max(g.pool/slowShare, minShare), t.slow > 0 && g.slow >= g.pool/2:
+		return dispatcher.ParkSlow
+	case p.retry && (t.retries >= max(g.share*3/4, 1) || g.retries >= g.pool*3/4):
+		return dispatcher.ParkRetries
+	}
+	return ""
+}
+
+// age moves attempts that have become slow out of young. Attempts begin in the order of the list, so that each is
+// looked at once.
+func (g *Gate) age(now time.Time) {
+	for e := g.young.Front(); e != nil; e = g.young.Front() {
+		p := e.Value.(*Passage)
+		if now.Sub(p.began) < slowAfter {
+			return
+		}
+		g.young.Remove(e)
+		p.element, p.slow = nil, true
+		g.slow++
+		g.targets[p.target].slow++
+	}
+}
+
+// leave counts the attempt out, once, and reports whether the target's breaker is to open.
+func (g *Gate) leave(p *Passage, v dispatcher.Verdict, a dispatcher.Attempt) (trip bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if p.left {
+		return false
+	}
+	p.left = true
+	t := g.targets[p.target]
+	t.inFlight--
+	if p.retry {
+		t.retries--
+		g.retries--
+	}
+	if p.slow {
+		t.slow--
+		g.slow--
+	} else {
+		g.young.Remove(p.element)
+	}
+	health := v.Health(a.StatusCode)
+	t.troubles = dispatcher.Troubles(t.troubles, health)
+	if health != dispatcher.HealthUnknown {
+		t.stats.Add(a)
+	}
+	return t.troubles >= dispatcher.TroublesToOpen && g.gates[p.target].State != dispatcher.GateOpen
+}
+
+// learn takes the gates as they were read. A target whose gate is no longer open begins with some trouble on its
+// account: what comes through a recovering gate may fail twice, not five times.
+func (g *Gate) learn(gates map[string]dispatcher.Gate) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for target, was := range g.gates {
+		if t := g.targets[target]; t != nil && was.State == dispatcher.GateOpen && gates[target].State != dispatcher.GateOpen {
+			t.troubles = dispatcher.TroublesToOpen / 2
+		}
+	}
+	g.gates = gates
+}
+
+// divide shares what one target may have in flight between all workers.
+func (g *Gate) divide(workers int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.share = max(g.pool/targetShare/max(workers, 1), minShare)
+}
+
+// set changes one gate ahead of the next reading.
+func (g *Gate) set(target string, gate dispatcher.Gate) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	gates := make(map[string]dispatcher.Gate, len(g.gates)+1)
+	for name, other := range g.gates {
+		gates[name] = other
+	}
+	delete(gates, target)
+	if !gate.Forgettable() {
+		gates[target] = gate
+	}
+	g.gates = gates
+}
+
+// of returns the gate of one target.
+func (g *Gate) of(target string) dispatcher.Gate {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if gate, known := g.gates[target]; known {
+		return gate
+	}
+	return dispatcher.Gate{State: dispatcher.GateClosed}
+}
+
+// mayBeOpen also holds for a gate of which this process has not read yet.
+func (g *Gate) mayBeOpen(target string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	gate, known := g.gates[target]
+	return !known || gate.State == dispatcher.GateOpen
+}
+
+// all returns the gates as they were last read; they are replaced, never changed.
+func (g *Gate) all() map[string]dispatcher.Gate {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.gates
+}
+
+// report takes what was counted since the last report, and forgets targets of which there is nothing to know.
+func (g *Gate) report() (counted map[string]store.TargetStats, inFlight map[string]int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	counted, inFlight = map[string]store.TargetStats{}, map[string]int{}
+	for name, t := range g.targets {
+		if t.stats.Attempts() > 0 {
+			counted[name] = t.stats
+			t.stats = store.TargetStats{}
+		}
+		if t.inFlight > 0 {
+			inFlight[name] = t.inFlight
+		} else if t.troubles == 0 || g.now().Sub(t.touched) > forgetTraffic {
+			delete(g.targets, name)
+		}
+	}
+	return counted, inFlight
+}

@@ -1,0 +1,25 @@
+package dispatcher
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+)
+
+// TargetOf returns the target of a resolved URL: scheme://host:port in lower case, the port always written. Two URLs
+// with the same target share one fate: a cap, a breaker, a place to be parked.
+func TargetOf(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil { // not wrapped: url.Error quotes the URL, which may hold a token
+		return "", errors.New("the URL cannot be read")
+	}
+	host, port := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	if host == "" || port == "" || strings.ContainsAny(host, "{} ") {
+		return "", errors.New("the URL names no target: expected http:// or https:// and a host")
+	}
+	return u.Scheme + "://" + net.JoinHostPort(host, port), nil
+}
