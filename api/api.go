@@ -116,6 +116,12 @@ func (s *Server) routes(r *gin.Engine) {
 	v0.POST("/notifications/events/:eventId/retry", retry, s.idempotent, s.retryEvent)
 	v0.GET("/notifications/deliveries/:deliveryId", read, s.getDelivery)
 
+	operator := s.allowAdmin
+	v0.GET("/notifications/targets", operator, s.listTargets)
+	v0.GET("/notifications/targets/:target", operator, s.getTarget)
+	v0.PUT("/notifications/targets/:target", operator, s.putTarget)
+	v0.POST("/notifications/targets/:target/resume", operator, s.resumeTarget)
+
 	v0.GET("/signing-keys", read, s.getSigningKeys)
 
 	v0.PUT("/configurations/:adapterId", write, s.putConfiguration)

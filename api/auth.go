@@ -85,6 +85,13 @@ func (s *Server) allow(roles ...Role) gin.HandlerFunc {
 	}
 }
 
+// allowAdmin lets admins pass to what concerns all merchants.
+func (s *Server) allowAdmin(c *gin.Context) {
+	if token, ok := s.authenticate(c); ok && token.Role != RoleAdmin {
+		writeProblem(c, problem(http.StatusForbidden, "role_forbidden", "An admin token is needed."))
+	}
+}
+
 // allowOperator lets admins pass to pages, which have no merchant. A browser may send the token as the password of
 // Basic authentication, since it cannot be told to send a Bearer token.
 func (s *Server) allowOperator(c *gin.Context) {

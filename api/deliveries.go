@@ -30,7 +30,15 @@ type deliveryView struct {
 	NextAttemptAt  *time.Time            `json:"nextAttemptAt,omitempty"`
 	SettledAt      *time.Time            `json:"settledAt,omitempty"`
 	InFlight       bool                  `json:"inFlight"`
+	Parked         *parkedView           `json:"parked,omitempty"` // while it waits for its target
 	Attempts       []attemptView         `json:"attempts"`
+}
+
+// parkedView says why a delivery waits for its target; that burns no attempts.
+type parkedView struct {
+	Target  string                `json:"target"`
+	Since   time.Time             `json:"since"`
+	Because dispatcher.ParkReason `json:"because"`
 }
 
 type attemptView struct {
@@ -57,6 +65,9 @@ func (s *Server) getDelivery(c *gin.Context) {
 		Scope: d.Scope, Matched: d.Evidence, Format: d.Format, Ordering: d.Ordering, Created: d.Created,
 		ExpiresAt: moment(d.ExpiresAt), NextAttemptAt: moment(d.NextAttemptAt), SettledAt: moment(d.SettledAt),
 		InFlight: !d.ClaimedAt.IsZero(), Attempts: make([]attemptView, 0, len(attempts)),
+	}
+	if d.Status == dispatcher.StatusParked {
+		v.Parked = &parkedView{Target: d.Target, Since: d.ParkedAt, Because: d.ParkedFor}
 	}
 	if v.Matched == nil {
 		v.Matched = []dispatcher.Evidence{}

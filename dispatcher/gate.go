@@ -56,6 +56,7 @@ const (
 // Limits of a target's settings.
 const (
 	MaxTargetInFlight = 1000
+	MinTargetRate     = 0.01
 	MaxTargetRate     = 10_000
 )
 
@@ -80,6 +81,16 @@ func (g Gate) Passes() bool { return (g.State == GateClosed || g.State == "") &&
 
 // Forgettable reports whether the gate says nothing that must be kept.
 func (g Gate) Forgettable() bool { return g.Passes() }
+
+// Limit sets or takes away (0) the limits of an operator. What was parked for a limit that is taken away is let out.
+func (g Gate) Limit(maxInFlight int, ratePerSecond float64, now time.Time) Gate {
+	was := g.Limited()
+	g.MaxInFlight, g.RatePerSecond = maxInFlight, ratePerSecond
+	if was && !g.Limited() {
+		return g.Hold(ParkPaced, now)
+	}
+	return g
+}
 
 // Hold makes a closed gate busy.
 func (g Gate) Hold(why ParkReason, now time.Time) Gate {

@@ -7,6 +7,16 @@ import (
 	"strings"
 )
 
+// ParseTarget reads a target as an operator writes it: an origin, the port may be left out.
+func ParseTarget(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" ||
+		(u.Scheme != "http" && u.Scheme != "https") {
+		return "", errors.New("expected a target such as https://erp.example.com:443, percent-encoded")
+	}
+	return TargetOf(text)
+}
+
 // TargetOf returns the target of a resolved URL: scheme://host:port in lower case, the port always written. Two URLs
 // with the same target share one fate: a cap, a breaker, a place to be parked.
 func TargetOf(raw string) (string, error) {
