@@ -1,0 +1,52 @@
+package api_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestEveryOperationIsGuardedAsDocumented(t *testing.T) {
+	t.Parallel()
+	c := newContract(t, false)
+	for id, op := range c.operations() {
+		if op.open() {
+			continue
+		}
+		body := op.anyExample(t)
+		call := func(want int, header map[string]string, lawless bool) answer {
+			return c.do(exchange{id: id, in: op.fill(), body: body, header: header, want: want, lawless: lawless})
+		}
+		c.wantCode(call(401, map[string]string{"Authorization": ""}, false), "unauthorized")
+		c.wantCode(call(401, map[string]string{"Authorization": "Bearer unknown"}, false), "unauthorized")
+		if id == "metrics" {
+			c.wantCode(call(403, nil, false), "role_forbidden")
+			continue
+		}
+		if slices.Contains([]string{"PUT", "PATCH", "DELETE"}, op.Method) || id == "postNotification" {
+			c.wantCode(call(403, map[string]string{"Authorization": "Bearer merchant"}, false), "role_forbidden")
+		}
+		if op.fill()["merchant"] != "" || strings.HasPrefix(id, "getFBPI") { // the token of a single merchant names it
+			continue // the path names it
+		}
+		c.wantCode(call(403, map[string]string{"X-Merchant": "other"}, false), "merchant_forbidden")
+		c.wantCode(call(400, map[string]string{"X-Merchant": ""}, true), "merchant_missing")
+		c.wantCode(call(400, map[string]string{"X-Merchant": "a b"}, true), "merchant_invalid")
+	}
+}
+
+func TestEveryOperationSaysSoWithoutItsStore(t *testing.T) {
+	t.Parallel()
+	c := newContract(t, false)
+	if err := c.rdb.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for id, op := range c.operations() {
+		if op.open() || id == "metrics" {
+			continue
+		}
+		body := op.anyExample(t)
+		c.fails("store_unavailable", exchange{id: id, in: op.fill(), body: body, want: 503})
+	}
+	c.do(exchange{id: "ready", want: 503})
+}
