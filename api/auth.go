@@ -51,14 +51,15 @@ func (s *Server) tokenFor(secret string) (found Token, ok bool) {
 }
 
 const (
-	merchantKey = "merchant"
-	challenge   = `Bearer realm="tidings"`
+	merchantKey   = "merchant"
+	challenge     = `Bearer realm="tidings"`
+	pageChallenge = `Basic realm="tidings: any name, an admin token as password", charset="UTF-8"`
 )
 
 // allow lets a request pass whose token has one of the roles and speaks for the merchant that it names.
 func (s *Server) allow(roles ...Role) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		token, ok := s.authenticate(c)
+		token, ok := s.authenticate(c, challenge, "A valid token is needed: Authorization: Bearer <token>.")
 		if !ok {
 			return
 		}
@@ -91,23 +92,32 @@ func (s *Server) allowOperator(c *gin.Context) {
 	if _, password, ok := c.Request.BasicAuth(); ok {
 		c.Request.Header.Set("Authorization", "Bearer "+password)
 	}
-	token, ok := s.tokenFor(bearer(c))
-	switch {
-	case !ok:
-		c.Header("WWW-Authenticate", `Basic realm="tidings: any name, an admin token as password", charset="UTF-8"`)
-		writeProblem(c, problem(http.StatusUnauthorized, "unauthorized", "An admin token is needed."))
-	case token.Role != RoleAdmin:
+	token, ok := s.authenticate(c, pageChallenge, "An admin token is needed.")
+	if ok && token.Role != RoleAdmin {
 		writeProblem(c, problem(http.StatusForbidden, "role_forbidden", "The token's role does not allow this."))
 	}
 }
 
-func (s *Server) authenticate(c *gin.Context) (Token, bool) {
-	token, ok := s.tokenFor(bearer(c))
+// authenticate finds the token of a request, within the limits; false means that the request has been answered.
+func (s *Server) authenticate(c *gin.Context, challenge, needed string) (Token, bool) {
+	secret := bearer(c)
+	token, ok := s.tokenFor(secret)
+	if secret != "" {
+		wait, begun := s.guesses.judge(clientAddr(c), token, ok, s.now())
+		if begun {
+			s.log.WarnContext(c.Request.Context(), "auth.wrong_tokens", "address", c.ClientIP())
+		}
+		if wait > 0 {
+			writeProblem(c, rateLimited("Too many wrong tokens came from this address.", wait))
+			return token, false
+		}
+	}
 	if !ok {
 		c.Header("WWW-Authenticate", challenge)
-		writeProblem(c, problem(http.StatusUnauthorized, "unauthorized", "A valid token is needed: Authorization: Bearer <token>."))
+		writeProblem(c, problem(http.StatusUnauthorized, "unauthorized", needed))
+		return token, false
 	}
-	return token, ok
+	return token, s.withinRate(c, token)
 }
 
 func bearer(c *gin.Context) string {

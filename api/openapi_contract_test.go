@@ -37,7 +37,7 @@ type contract struct {
 }
 
 // newContract builds the API over a miniredis of its own; with a worker deliveries are sent, to this machine only.
-func newContract(t *testing.T, working bool) *contract {
+func newContract(t *testing.T, working bool, change ...func(*api.Config)) *contract {
 	t.Helper()
 	rdb := storetest.Mini(t)
 	log := slog.New(slog.DiscardHandler)
@@ -67,14 +67,18 @@ func newContract(t *testing.T, working bool) *contract {
 		t.Cleanup(func() { worker.Stop(); _ = client.Close() })
 	}
 	c := &contract{t: t, rdb: rdb, seen: map[string]bool{}}
-	c.handler = api.New(api.Config{
+	cfg := api.Config{
 		Store: st, Producer: producer, Outbound: out, Health: api.NewHealth(st), Registry: registry, Log: log,
 		Tokens: []api.Token{
 			{Name: "adapter", Hash: sha256.Sum256([]byte("adapter")), Merchants: []string{"acme"}, Role: api.RoleAdapter},
 			{Name: "merchant", Hash: sha256.Sum256([]byte("merchant")), Merchants: []string{"acme"}, Role: api.RoleMerchant},
 			{Name: "admin", Hash: sha256.Sum256([]byte("admin")), Merchants: []string{"*"}, Role: api.RoleAdmin},
 		},
-	})
+	}
+	for _, with := range change {
+		with(&cfg)
+	}
+	c.handler = api.New(cfg)
 	w := httptest.NewRecorder()
 	c.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.yaml", nil))
 	if c.doc, err = openapi3.NewLoader().LoadFromData(w.Body.Bytes()); err != nil {

@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/tidings/tidings/api"
 )
 
 func TestEveryOperationIsGuardedAsDocumented(t *testing.T) {
@@ -32,6 +35,22 @@ func TestEveryOperationIsGuardedAsDocumented(t *testing.T) {
 		c.wantCode(call(403, map[string]string{"X-Merchant": "other"}, false), "merchant_forbidden")
 		c.wantCode(call(400, map[string]string{"X-Merchant": ""}, true), "merchant_missing")
 		c.wantCode(call(400, map[string]string{"X-Merchant": "a b"}, true), "merchant_invalid")
+	}
+}
+
+func TestEveryGuardedOperationIsLimitedAsDocumented(t *testing.T) {
+	t.Parallel()
+	stopped := time.Now()
+	c := newContract(t, false, func(cfg *api.Config) {
+		cfg.Limits, cfg.Now = api.Limits{Rate: 1, Burst: 1}, func() time.Time { return stopped }
+	})
+	c.do(exchange{id: "listEvents", header: map[string]string{"Authorization": "Bearer admin"}, want: 200})
+	for id, op := range c.operations() {
+		if op.open() {
+			continue
+		}
+		c.fails("rate_limited", exchange{id: id, in: op.fill(), body: op.anyExample(t), want: 429,
+			header: map[string]string{"Authorization": "Bearer admin"}})
 	}
 }
 

@@ -118,17 +118,34 @@ func (s *service) openWorker(st *store.Store, out *outbound.Client, metrics *que
 func (s *service) openAPI(st *store.Store, out *outbound.Client, registry *prometheus.Registry) {
 	cfg := api.Config{
 		Store: st, Producer: s.producer, Outbound: out, Health: s.health, Registry: registry, Log: s.log,
-		Tokens: s.tokens(), OperationsOnly: !s.set.api,
+		Tokens: s.tokens(), OperationsOnly: !s.set.api, TrustedProxies: s.set.trustedProxies,
+		Limits: api.Limits{Rate: float64(s.set.rateLimit), Burst: s.set.rateBurst, WrongTokens: 20, WrongTokenEvery: 3 * time.Second},
 	}
 	if s.set.api {
 		monitor := asynqmon.New(asynqmon.Options{RootPath: "/monitoring", RedisConnOpt: connector{s.redis}, ReadOnly: true})
 		s.opened(monitor.Close)
 		cfg.Monitoring = monitor
 	}
-	s.server = &http.Server{
-		Handler: api.New(cfg), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	s.server = newServer(api.New(cfg), s.log, usualPatience)
+}
+
+// patience is how long the server waits for a client, who may be slow or mean.
+type patience struct {
+	header time.Duration // until the header has come
+	read   time.Duration // until the body has come, too
+	write  time.Duration // until the answer has gone, from the end of the header
+	idle   time.Duration // between two requests of a connection
+}
+
+var usualPatience = patience{header: 10 * time.Second, read: 30 * time.Second, write: 60 * time.Second, idle: 2 * time.Minute}
+
+// maxHeaderBytes bounds the request line, with its URL, and all headers together; more is answered 431.
+const maxHeaderBytes = 64 << 10
+
+func newServer(handler http.Handler, log *slog.Logger, p patience) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: p.header, ReadTimeout: p.read, WriteTimeout: p.write, IdleTimeout: p.idle,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
