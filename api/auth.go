@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -100,24 +101,31 @@ func (s *Server) allowOperator(c *gin.Context) {
 
 // authenticate finds the token of a request, within the limits; false means that the request has been answered.
 func (s *Server) authenticate(c *gin.Context, challenge, needed string) (Token, bool) {
-	secret := bearer(c)
-	token, ok := s.tokenFor(secret)
-	if secret != "" {
-		wait, begun := s.guesses.judge(clientAddr(c), token, ok, s.now())
-		if begun {
-			s.log.WarnContext(c.Request.Context(), "auth.wrong_tokens", "address", c.ClientIP())
-		}
-		if wait > 0 {
-			writeProblem(c, rateLimited("Too many wrong tokens came from this address.", wait))
-			return token, false
-		}
-	}
-	if !ok {
+	token, ok, wait := s.identify(c)
+	switch {
+	case wait > 0:
+		writeProblem(c, rateLimited("Too many wrong tokens came from this address.", wait))
+		return token, false
+	case !ok:
 		c.Header("WWW-Authenticate", challenge)
 		writeProblem(c, problem(http.StatusUnauthorized, "unauthorized", needed))
 		return token, false
 	}
 	return token, s.withinRate(c, token)
+}
+
+// identify finds the token of a request; ok says nothing when the address must wait.
+func (s *Server) identify(c *gin.Context) (token Token, ok bool, wait time.Duration) {
+	secret := bearer(c)
+	token, ok = s.tokenFor(secret)
+	if secret == "" {
+		return token, ok, 0
+	}
+	wait, begun := s.guesses.judge(clientAddr(c), token, ok, s.now())
+	if begun {
+		s.log.WarnContext(c.Request.Context(), "auth.wrong_tokens", "address", c.ClientIP())
+	}
+	return token, ok, wait
 }
 
 func bearer(c *gin.Context) string {
