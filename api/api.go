@@ -2,14 +2,17 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/time/rate"
 
 	"github.com/tidings/tidings/dispatcher/outbound"
 	"github.com/tidings/tidings/dispatcher/queue"
@@ -24,13 +27,16 @@ const requestTimeout = 20 * time.Second
 
 // Config of a Server. Without a comment: needed.
 type Config struct {
-	Store      *store.Store
-	Producer   *queue.Producer
-	Outbound   *outbound.Client // judges URLs when they are registered
-	Tokens     []Token
-	Health     *Health
-	Registry   *prometheus.Registry
-	Monitoring http.Handler // Asynqmon; nil: not mounted
+	Store    *store.Store
+	Producer *queue.Producer
+	Outbound *outbound.Client // judges URLs when they are registered
+	Tokens   []Token
+	Limits   Limits // default: none
+	// TrustedProxies say in X-Forwarded-For whom they speak for; nobody else is believed.
+	TrustedProxies []netip.Prefix
+	Health         *Health
+	Registry       *prometheus.Registry
+	Monitoring     http.Handler // Asynqmon; nil: not mounted
 	// OperationsOnly leaves out the API proper: a worker answers only health and metrics.
 	OperationsOnly bool
 	Log            *slog.Logger
@@ -43,6 +49,8 @@ type Server struct {
 	producer *queue.Producer
 	outbound *outbound.Client
 	tokens   []Token
+	rates    map[[sha256.Size]byte]*rate.Limiter // by the token's hash
+	guesses  *guesses
 	health   *Health
 	log      *slog.Logger
 	now      func() time.Time
@@ -53,7 +61,7 @@ type Server struct {
 func New(cfg Config) http.Handler {
 	s := &Server{
 		store: cfg.Store, producer: cfg.Producer, outbound: cfg.Outbound, tokens: cfg.Tokens, health: cfg.Health,
-		log: cfg.Log, now: cfg.Now,
+		log: cfg.Log, now: cfg.Now, rates: cfg.Limits.perToken(cfg.Tokens), guesses: newGuesses(cfg.Limits),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tidings_http_request_seconds", Help: "Requests to the API by route and status.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10),
@@ -66,6 +74,7 @@ func New(cfg Config) http.Handler {
 
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
+	trustOnly(r, cfg.TrustedProxies)
 	r.UseRawPath, r.UnescapePathValues = true, true
 	r.HandleMethodNotAllowed = true
 	r.RedirectTrailingSlash = false

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -51,14 +52,15 @@ func (s *Server) tokenFor(secret string) (found Token, ok bool) {
 }
 
 const (
-	merchantKey = "merchant"
-	challenge   = `Bearer realm="tidings"`
+	merchantKey   = "merchant"
+	challenge     = `Bearer realm="tidings"`
+	pageChallenge = `Basic realm="tidings: any name, an admin token as password", charset="UTF-8"`
 )
 
 // allow lets a request pass whose token has one of the roles and speaks for the merchant that it names.
 func (s *Server) allow(roles ...Role) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		token, ok := s.authenticate(c)
+		token, ok := s.authenticate(c, challenge, "A valid token is needed: Authorization: Bearer <token>.")
 		if !ok {
 			return
 		}
@@ -87,7 +89,7 @@ func (s *Server) allow(roles ...Role) gin.HandlerFunc {
 
 // allowAdmin lets admins pass to what concerns all merchants.
 func (s *Server) allowAdmin(c *gin.Context) {
-	if token, ok := s.authenticate(c); ok && token.Role != RoleAdmin {
+	if token, ok := s.authenticate(c, challenge, "An admin token is needed: Authorization: Bearer <token>."); ok && token.Role != RoleAdmin {
 		writeProblem(c, problem(http.StatusForbidden, "role_forbidden", "An admin token is needed."))
 	}
 }
@@ -98,23 +100,39 @@ func (s *Server) allowOperator(c *gin.Context) {
 	if _, password, ok := c.Request.BasicAuth(); ok {
 		c.Request.Header.Set("Authorization", "Bearer "+password)
 	}
-	token, ok := s.tokenFor(bearer(c))
-	switch {
-	case !ok:
-		c.Header("WWW-Authenticate", `Basic realm="tidings: any name, an admin token as password", charset="UTF-8"`)
-		writeProblem(c, problem(http.StatusUnauthorized, "unauthorized", "An admin token is needed."))
-	case token.Role != RoleAdmin:
+	token, ok := s.authenticate(c, pageChallenge, "An admin token is needed.")
+	if ok && token.Role != RoleAdmin {
 		writeProblem(c, problem(http.StatusForbidden, "role_forbidden", "The token's role does not allow this."))
 	}
 }
 
-func (s *Server) authenticate(c *gin.Context) (Token, bool) {
-	token, ok := s.tokenFor(bearer(c))
-	if !ok {
+// authenticate finds the token of a request, within the limits; false means that the request has been answered.
+func (s *Server) authenticate(c *gin.Context, challenge, needed string) (Token, bool) {
+	token, ok, wait := s.identify(c)
+	switch {
+	case wait > 0:
+		writeProblem(c, rateLimited("Too many wrong tokens came from this address.", wait))
+		return token, false
+	case !ok:
 		c.Header("WWW-Authenticate", challenge)
-		writeProblem(c, problem(http.StatusUnauthorized, "unauthorized", "A valid token is needed: Authorization: Bearer <token>."))
+		writeProblem(c, problem(http.StatusUnauthorized, "unauthorized", needed))
+		return token, false
 	}
-	return token, ok
+	return token, s.withinRate(c, token)
+}
+
+// identify finds the token of a request; ok says nothing when the address must wait.
+func (s *Server) identify(c *gin.Context) (token Token, ok bool, wait time.Duration) {
+	secret := bearer(c)
+	token, ok = s.tokenFor(secret)
+	if secret == "" {
+		return token, ok, 0
+	}
+	wait, begun := s.guesses.judge(clientAddr(c), token, ok, s.now())
+	if begun {
+		s.log.WarnContext(c.Request.Context(), "auth.wrong_tokens", "address", c.ClientIP())
+	}
+	return token, ok, wait
 }
 
 func bearer(c *gin.Context) string {

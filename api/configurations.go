@@ -95,6 +95,10 @@ func (s *Server) readConfiguration(adapterID string, body scope.Value, others []
 	if k := list.Kind(); k != scope.KindArray && k != scope.KindAbsent && k != scope.KindNull {
 		faults = append(faults, scope.Fault{Pointer: "/notifications", Detail: "expected array, got " + k.String()})
 	}
+	if n := len(list.Items()); n > maxConfigured { // not worth reading
+		return configuration, append(faults, scope.Fault{Pointer: "/notifications",
+			Detail: fmt.Sprintf("expected at most %d members, got %d", maxConfigured, n)})
+	}
 	at, _ := scope.ParsePointer("/notifications")
 	for i, item := range list.Items() {
 		n, found := s.readNotification(item, at.Child(strconv.Itoa(i)))

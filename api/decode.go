@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/tidings/tidings/scope"
@@ -44,7 +45,7 @@ func readBody(r *http.Request) ([]byte, error) {
 // bind puts an object into a struct by its json tags and returns every fault: members that the struct does not have,
 // and values of the wrong type. null is the same as absent. Fields may be strings, booleans, whole numbers, slices and
 // maps of strings, scope.Value for free JSON, anything that unmarshals itself from text, and pointers to or slices of
-// such structs.
+// such structs. After more faults than are ever told it may leave the rest of a list unread.
 func bind(v scope.Value, dst any, at scope.Pointer) scope.Faults {
 	return bindValue(v, reflect.ValueOf(dst).Elem(), at)
 }
@@ -117,6 +118,9 @@ func bindStruct(v scope.Value, dst reflect.Value, at scope.Pointer) (faults scop
 		fields[name] = dst.Field(i)
 	}
 	for _, m := range v.Members() {
+		if len(faults) > maxFaults {
+			break
+		}
 		field, known := fields[m.Name]
 		switch {
 		case !known:
@@ -135,7 +139,9 @@ func bindSlice(v scope.Value, dst reflect.Value, at scope.Pointer) (faults scope
 	items := v.Items()
 	dst.Set(reflect.MakeSlice(dst.Type(), len(items), len(items)))
 	for i, item := range items {
-		faults = append(faults, bindValue(item, dst.Index(i), at.Child(fmt.Sprint(i)))...)
+		if faults = append(faults, bindValue(item, dst.Index(i), at.Child(strconv.Itoa(i)))...); len(faults) > maxFaults {
+			break
+		}
 	}
 	return faults
 }
@@ -146,6 +152,9 @@ func bindMap(v scope.Value, dst reflect.Value, at scope.Pointer) (faults scope.F
 	}
 	dst.Set(reflect.MakeMap(dst.Type()))
 	for _, m := range v.Members() {
+		if len(faults) > maxFaults {
+			break
+		}
 		value := reflect.New(dst.Type().Elem()).Elem()
 		faults = append(faults, bindValue(m.Value, value, at.Child(m.Name))...)
 		dst.SetMapIndex(reflect.ValueOf(m.Name), value)

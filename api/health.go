@@ -59,6 +59,9 @@ func (s *Server) live(c *gin.Context) { c.PureJSON(http.StatusOK, gin.H{"status"
 
 func (s *Server) ready(c *gin.Context) {
 	answer, ok := s.health.Check(c.Request.Context())
+	if token, known, wait := s.identify(c); !known || wait > 0 || token.Role != RoleAdmin {
+		answer.Warnings = nil // strangers learn whether, not why; and whoever guesses learns nothing
+	}
 	if !ok {
 		c.Header("Retry-After", "1")
 		c.PureJSON(http.StatusServiceUnavailable, answer)

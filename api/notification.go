@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -15,6 +16,9 @@ import (
 	"github.com/tidings/tidings/dispatcher/wire"
 	"github.com/tidings/tidings/scope"
 )
+
+// maxURLLength is what the tags of url and invoke say.
+const maxURLLength = 2048
 
 // notificationInput is a notification as registered, in Norce's guide form (url) or its OpenAPI form (invoke).
 type notificationInput struct {
@@ -139,6 +143,9 @@ func (s *Server) urlFaults(in notificationInput, url string, at scope.Pointer) s
 		return scope.Faults{{Pointer: at.String(), Detail: "url and invoke are two names of the same; expected one of them"}}
 	case in.Invoke != "":
 		at, _ = scope.ParsePointer(strings.TrimSuffix(at.String(), "url") + "invoke")
+	}
+	if utf8.RuneCountInString(url) > maxURLLength {
+		return nil // told already by the tag, and not worth taking apart
 	}
 	template, err := dispatcher.ParseURLTemplate(url)
 	if err == nil {

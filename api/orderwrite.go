@@ -3,8 +3,8 @@ package api
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -195,11 +195,12 @@ func pointers(changed []scope.Pointer) []string {
 	if size <= maxChangedBytes {
 		return all
 	}
-	top := all[:0]
+	top, seen := all[:0], make(map[string]bool, len(all))
 	for _, p := range changed {
-		name := scope.Pointer{}.Child(p.Tokens()[0]).String()
-		if len(top) == 0 || !slices.Contains(top, name) {
-			top = append(top, name)
+		name, _, _ := strings.Cut(p.String()[1:], "/")
+		if !seen[name] {
+			seen[name] = true
+			top = append(top, "/"+name)
 		}
 	}
 	return top

@@ -35,9 +35,15 @@ func problem(status int, code, detail string) *Problem {
 	}
 }
 
+// maxFaults bounds an answer; a body may hold many more faults than a person would read (scope.Parse stops there, too).
+const maxFaults = 100
+
 // invalid answers faults of a body or query whose JSON could be read.
 func invalid(faults scope.Faults) *Problem {
 	p := problem(http.StatusUnprocessableEntity, "invalid_input", "The input has faults; errors lists every one.")
+	if len(faults) > maxFaults {
+		faults = append(faults[:maxFaults:maxFaults], scope.Fault{Detail: "more faults are not listed"})
+	}
 	p.Errors = faults
 	return p
 }

@@ -52,7 +52,8 @@ func each(t *testing.T, fn func(t *testing.T, d door)) {
 	})
 }
 
-func open(t testing.TB, rdb *redis.Client) door {
+// open builds the API as in production, or with what change makes different.
+func open(t testing.TB, rdb *redis.Client, change ...func(*api.Config)) door {
 	t.Helper()
 	sealer, err := store.NewSealer(store.NewSealingKey())
 	if err != nil {
@@ -66,7 +67,7 @@ func open(t testing.TB, rdb *redis.Client) door {
 	token := func(secret string, role api.Role, merchant string) api.Token {
 		return api.Token{Name: secret, Hash: sha256.Sum256([]byte(secret)), Role: role, Merchants: []string{merchant}}
 	}
-	d.handler = api.New(api.Config{
+	cfg := api.Config{
 		Store: d.store, Outbound: out, Health: api.NewHealth(d.store), Registry: registry, Log: log,
 		Producer: queue.NewProducer(queue.ProducerConfig{
 			Store: d.store, Redis: rdb, Bell: queue.NewBell(), Log: log, Metrics: queue.NewMetrics(registry),
@@ -76,7 +77,11 @@ func open(t testing.TB, rdb *redis.Client) door {
 			token(adminToken, api.RoleAdmin, "*"), token(globexToken, api.RoleAdapter, "globex"),
 		},
 		Monitoring: http.NotFoundHandler(),
-	})
+	}
+	for _, with := range change {
+		with(&cfg)
+	}
+	d.handler = api.New(cfg)
 	server := httptest.NewServer(d.handler)
 	t.Cleanup(server.Close)
 	d.url = server.URL

@@ -170,6 +170,9 @@ func (p *parser) fault(detail string) bool {
 	var pointer []byte
 	for _, s := range p.path {
 		before := len(pointer)
+		if before+len(s.name) > maxPointerBytes { // not even written: the name may be as long as the input
+			break
+		}
 		switch {
 		case s.index >= 0:
 			pointer = strconv.AppendInt(append(pointer, '/'), int64(s.index), 10)

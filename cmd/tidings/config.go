@@ -37,6 +37,9 @@ type serveFlags struct {
 	Concurrency    string   `help:"Attempts in flight at once in this process." default:"128"`
 	Servers        string   `help:"Asynq servers in this process, each with its own fetch loop." default:"2"`
 	Sweep          string   `help:"Look after deliveries that should have moved; at least one process must." default:"true" placeholder:"BOOL"`
+	RateLimit      string   `help:"Requests per second of one token to this process; 0 for no limit (default: 1000, without --redis-url 0)." placeholder:"N"`
+	RateBurst      string   `help:"Requests of one token at once (default: twice the rate limit)." placeholder:"N"`
+	TrustedProxy   []string `help:"Address ranges of proxies whose X-Forwarded-For is believed." placeholder:"CIDR"`
 	LogLevel       string   `help:"debug, info, warn or error." default:"info"`
 	LogFormat      string   `help:"text or json." default:"text"`
 }
@@ -56,9 +59,18 @@ type settings struct {
 	concurrency    int
 	servers        int
 	sweep          bool
+	rateLimit      int // 0: none
+	rateBurst      int
+	trustedProxies []netip.Prefix
 	log            slog.HandlerOptions
 	logJSON        bool
 }
+
+// defaultRateLimit is more than one client does in normal use, and less than a process can do (README, Figures).
+const (
+	defaultRateLimit = 1000
+	maxRateLimit     = 1_000_000
+)
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
@@ -91,16 +103,20 @@ func (f serveFlags) check(tokens []fileToken) (settings, error) {
 		}
 		s.redis = &target
 	}
-	for _, text := range f.AllowTarget {
-		if text == "" { // an environment variable that is set to nothing
-			continue
+	ranges := func(flag string, texts []string) (all []netip.Prefix) {
+		for _, text := range texts {
+			if text == "" { // an environment variable that is set to nothing
+				continue
+			}
+			prefix, err := parsePrefix(text)
+			if err != nil {
+				bad(flag, "%q is no address range such as 10.0.0.0/8", text)
+			}
+			all = append(all, prefix)
 		}
-		prefix, err := parsePrefix(text)
-		if err != nil {
-			bad("allow-target", "%q is no address range such as 10.0.0.0/8", text)
-		}
-		s.allowTargets = append(s.allowTargets, prefix)
+		return all
 	}
+	s.allowTargets, s.trustedProxies = ranges("allow-target", f.AllowTarget), ranges("trusted-proxy", f.TrustedProxy)
 	var err error
 	if s.allowPlainHTTP, err = strconv.ParseBool(f.AllowPlainHTTP); err != nil {
 		bad("allow-plain-http", "%q: expected true or false", f.AllowPlainHTTP)
@@ -116,14 +132,23 @@ func (f serveFlags) check(tokens []fileToken) (settings, error) {
 	if s.retention, err = time.ParseDuration(f.Retention); err != nil || s.retention < time.Minute {
 		bad("retention", "%q: expected a duration of at least 1m, such as 168h", f.Retention)
 	}
-	number := func(flag, text string, most int) int {
+	number := func(flag, text string, least, most int) int {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > most {
-			bad(flag, "%q: expected a whole number from 1 to %d", text, most)
+		if err != nil || n < least || n > most {
+			bad(flag, "%q: expected a whole number from %d to %d", text, least, most)
 		}
 		return n
 	}
-	s.concurrency, s.servers = number("concurrency", f.Concurrency, 10_000), number("servers", f.Servers, 64)
+	s.concurrency, s.servers = number("concurrency", f.Concurrency, 1, 10_000), number("servers", f.Servers, 1, 64)
+	if f.RedisURL != "" { // others share it; nobody shall have to wait for who goes wild
+		s.rateLimit = defaultRateLimit
+	}
+	if f.RateLimit != "" {
+		s.rateLimit = number("rate-limit", f.RateLimit, 0, maxRateLimit)
+	}
+	if s.rateBurst = 2 * s.rateLimit; f.RateBurst != "" {
+		s.rateBurst = number("rate-burst", f.RateBurst, 1, 2*maxRateLimit)
+	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
 		bad("log-level", "%q: expected debug, info, warn or error", f.LogLevel)

@@ -33,12 +33,13 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 	config := write(t, "tokens:\n  - {name: a, hash: md5:x, merchants: [], role: king}\n")
 	code, _, stderr := runFor(t, "serve", "--config", config, "--listen", "nowhere", "--role", "boss", "--redis-url", "http://user:pass-word@x",
 		"--allow-target", "10.0.0.0/99", "--allow-plain-http", "maybe", "--sealing-key", "short", "--retention", "1s",
-		"--concurrency", "0", "--servers", "many", "--log-level", "loud", "--log-format", "xml", "--dev-token", "x")
+		"--concurrency", "0", "--servers", "many", "--log-level", "loud", "--log-format", "xml", "--dev-token", "x",
+		"--rate-limit", "fast", "--rate-burst", "0", "--trusted-proxy", "proxy.example")
 	if code != 2 {
 		t.Errorf("exit status %d, want 2", code)
 	}
 	for _, part := range []string{"--listen", "--role", "--redis-url", "--allow-target", "--allow-plain-http", "--sealing-key",
-		"--retention", "--concurrency", "--servers", "--log-level", "--log-format", "--dev-token", "tokens[0]", "hash:", "role:", "merchants:"} {
+		"--retention", "--concurrency", "--servers", "--log-level", "--log-format", "--dev-token", "--rate-limit", "--rate-burst", "--trusted-proxy", "tokens[0]", "hash:", "role:", "merchants:"} {
 		if !strings.Contains(stderr, part) {
 			t.Errorf("%s is not told in:\n%s", part, stderr)
 		}
@@ -109,6 +110,7 @@ var yes, one = true, 1
 var configFileSample = configFile{
 	Listen: "x", Role: "x", RedisURL: "x", DataDir: "x", DevToken: "x", AllowTarget: []string{"x"}, AllowPlainHTTP: &yes,
 	SealingKey: "x", Retention: "x", Concurrency: &one, Servers: &one, Sweep: &yes, LogLevel: "x", LogFormat: "x",
+	RateLimit: &one, RateBurst: &one, TrustedProxy: []string{"x"},
 }
 
 func serveFlagNames(t *testing.T) (names []string) {

@@ -26,6 +26,9 @@ type configFile struct {
 	Concurrency    *int        `yaml:"concurrency"`
 	Servers        *int        `yaml:"servers"`
 	Sweep          *bool       `yaml:"sweep"`
+	RateLimit      *int        `yaml:"rate-limit"`
+	RateBurst      *int        `yaml:"rate-burst"`
+	TrustedProxy   []string    `yaml:"trusted-proxy"`
 	LogLevel       string      `yaml:"log-level"`
 	LogFormat      string      `yaml:"log-format"`
 	Tokens         []fileToken `yaml:"tokens"`
@@ -93,6 +96,12 @@ func (f configFile) value(flag string) string {
 		return whole(f.Concurrency)
 	case "servers":
 		return whole(f.Servers)
+	case "rate-limit":
+		return whole(f.RateLimit)
+	case "rate-burst":
+		return whole(f.RateBurst)
+	case "trusted-proxy":
+		return strings.Join(f.TrustedProxy, ",")
 	case "log-level":
 		return f.LogLevel
 	case "log-format":

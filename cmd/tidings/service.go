@@ -118,18 +118,15 @@ func (s *service) openWorker(st *store.Store, out *outbound.Client, metrics *que
 func (s *service) openAPI(st *store.Store, out *outbound.Client, registry *prometheus.Registry) {
 	cfg := api.Config{
 		Store: st, Producer: s.producer, Outbound: out, Health: s.health, Registry: registry, Log: s.log,
-		Tokens: s.tokens(), OperationsOnly: !s.set.api,
+		Tokens: s.tokens(), OperationsOnly: !s.set.api, TrustedProxies: s.set.trustedProxies,
+		Limits: api.Limits{Rate: float64(s.set.rateLimit), Burst: s.set.rateBurst, WrongTokens: 20, WrongTokenEvery: 3 * time.Second},
 	}
 	if s.set.api {
 		monitor := asynqmon.New(asynqmon.Options{RootPath: "/monitoring", RedisConnOpt: connector{s.redis}, ReadOnly: true})
 		s.opened(monitor.Close)
 		cfg.Monitoring = monitor
 	}
-	s.server = &http.Server{
-		Handler: api.New(cfg), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
+	s.server = newServer(api.New(cfg), s.log, usualPatience)
 }
 
 // connector lets Asynqmon make its client as we make ours.
