@@ -25,6 +25,8 @@ const (
 	recoverWith = 2
 	// letOutMost bounds one round at one door.
 	letOutMost = 100
+	// passOver is how many more of the line are read than may be let out: some may stand there without reason.
+	passOver = 8
 	// passUntilClaimed is how long a delivery that was let out keeps its place without being claimed.
 	passUntilClaimed = 15 * time.Second
 )
@@ -157,45 +159,66 @@ func (d *door) pace(n int, now time.Time) int {
 // something that mends itself: a pass that nobody uses ends, a delivery that is let out and not enqueued is overdue,
 // and one that still stands in the line though it is let out is taken out of it by the next round.
 func (k *Keeper) letOut(ctx context.Context, target string, n int) error {
-	ids, err := k.store.Line(ctx, target, int64(n))
-	if err != nil || len(ids) == 0 {
+	ready, gone, err := k.front(ctx, target, n)
+	if err != nil {
 		return err
+	}
+	if len(ready) > 0 {
+		ids := make([]string, len(ready))
+		for i, h := range ready {
+			ids[i] = h.ID
+		}
+		if err := k.store.GivePass(ctx, target, k.now().Add(passUntilClaimed), ids...); err != nil {
+			return err
+		}
+	}
+	for _, h := range ready {
+		to := h.LetOut()
+		switch err := k.store.Reopen(ctx, h, to); {
+		case errors.Is(err, dispatcher.ErrConflict): // somebody moved it first: looked at again
+			if err := k.store.ReturnPass(ctx, target, h.ID); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		default:
+			k.producer.enqueueAhead(ctx, to.Task())
+			gone = append(gone, h.ID)
+		}
+	}
+	return k.store.LeaveLine(ctx, target, gone...)
+}
+
+// front reads the first of the line: up to n that may be let out, and those that stand in it without reason. One that
+// is claimed is about to be parked, or is just tried by hand: it keeps its place.
+func (k *Keeper) front(ctx context.Context, target string, n int) (ready []store.Held, gone []string, err error) {
+	ids, err := k.store.Line(ctx, target, int64(n+passOver))
+	if err != nil || len(ids) == 0 {
+		return nil, nil, err
 	}
 	held, err := k.store.Read(ctx, ids...)
 	var unreadable *store.UnreadableError
-	if err != nil && !errors.As(err, &unreadable) {
-		return err
+	switch {
+	case errors.As(err, &unreadable):
+		gone = append(gone, unreadable.IDs...) // the sweep and the audit tell of them
+	case err != nil:
+		return nil, nil, err
 	}
-	ready := make([]string, 0, len(held))
+	known := map[string]bool{}
 	for _, h := range held {
-		if h.Status == dispatcher.StatusParked && h.Target == target && h.ClaimedAt.IsZero() {
-			ready = append(ready, h.ID)
+		known[h.ID] = true
+		switch {
+		case !h.ClaimedAt.IsZero():
+		case h.Status != dispatcher.StatusParked || h.Target != target:
+			gone = append(gone, h.ID)
+		case len(ready) < n:
+			ready = append(ready, h)
 		}
 	}
-	if len(ready) > 0 {
-		if err := k.store.GivePass(ctx, target, k.now().Add(passUntilClaimed), ready...); err != nil {
-			return err
+	for _, id := range ids {
+		if !known[id] {
+			gone = append(gone, id)
 		}
 	}
-	for _, h := range held {
-		if h.Status != dispatcher.StatusParked || h.Target != target || !h.ClaimedAt.IsZero() {
-			continue
-		}
-		if err := k.letOutOne(ctx, target, h); err != nil {
-			return err
-		}
-	}
-	return k.store.LeaveLine(ctx, target, ids...)
-}
-
-func (k *Keeper) letOutOne(ctx context.Context, target string, h store.Held) error {
-	to := h.LetOut()
-	switch err := k.store.Reopen(ctx, h, to); {
-	case isUnavailable(err):
-		return err
-	case err != nil: // somebody moved it first
-		return k.store.ReturnPass(ctx, target, h.ID)
-	}
-	k.producer.enqueueAhead(ctx, to.Task())
-	return nil
+	return ready, gone, nil
 }

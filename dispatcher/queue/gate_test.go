@@ -11,6 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/dispatcher/queue"
+	"github.com/tidings/tidings/store"
 )
 
 // owe registers the target on n orders of its own and changes each once: n deliveries that wait for nobody else.
@@ -153,4 +155,232 @@ func (h *house) noneLeft(target string) {
 	if err != nil || audit.Orphaned != 0 || audit.Open != 0 {
 		h.t.Errorf("audit %+v, %v", audit, err)
 	}
+}
+
+func TestTargetThatAnswers500IsParkedToo(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 1)
+		ill := newSick(t)
+		ill.heal()
+		ill.status.Store(http.StatusInternalServerError)
+		ids := h.owe("acme", ill.URL, 30)
+		if gate := h.awaitGate(ill.target(), dispatcher.GateOpen); gate.Fault != dispatcher.ReasonStatus5xx {
+			t.Errorf("gate %+v", gate)
+		}
+		ill.status.Store(http.StatusOK)
+		h.awaitAll(ids, dispatcher.StatusDelivered)
+		h.awaitGate(ill.target(), dispatcher.GateClosed)
+		h.noneLeft(ill.target())
+	})
+}
+
+// limit is what PUT .../targets/{target} does.
+func (h *house) limit(target string, maxInFlight int, rate float64) {
+	h.t.Helper()
+	_, err := h.store.ChangeGate(h.t.Context(), target, func(g dispatcher.Gate) dispatcher.Gate {
+		return g.Limit(maxInFlight, rate, h.clock.now())
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	// Workers learn of it within a quarter of a second; a first delivery shows that they have.
+	h.until(func() bool {
+		ids := h.owe("prober", target, 1)
+		h.awaitAll(ids, dispatcher.StatusDelivered)
+		held, _, err := h.store.Delivery(h.t.Context(), "prober", ids[0])
+		return err == nil && held.Generation > 1 // it was parked and let out
+	}, func() string { return "the limit of " + target + " is not heeded" })
+}
+
+func TestLimitOfATargetHoldsOverSeveralWorkers(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 3)
+		frail := newSick(t)
+		frail.heal()
+		h.limit(frail.target(), 2, 0)
+		frail.most.Store(0)
+		ids := h.owe("acme", frail.URL, 40)
+		h.awaitAll(ids, dispatcher.StatusDelivered)
+		if most := frail.most.Load(); most > 2 {
+			t.Errorf("%d requests at once, want at most 2", most)
+		}
+		h.eachOnce(frail.receiver, ids)
+	})
+}
+
+func (h *house) eachOnce(r *receiver, ids []string) {
+	h.t.Helper()
+	count := map[string]int{}
+	for _, p := range r.seen() {
+		count[p.header.Get("Webhook-Id")]++
+	}
+	for _, id := range ids {
+		if count[id] != 1 {
+			h.t.Errorf("delivery %s arrived %d times", id, count[id])
+		}
+	}
+}
+
+func TestRateOfATargetPacesAndBurnsNoAttempts(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 2)
+		frail := newReceiver(t, nil)
+		h.limit(frail.URL, 0, 20)
+		before := len(frail.seen())
+		began := time.Now()
+		ids := h.owe("acme", frail.URL, 30)
+		h.awaitAll(ids, dispatcher.StatusDelivered)
+		// 30 at 20 a second, with what one round of 100 ms may save up.
+		if took := time.Since(began); took < 1300*time.Millisecond {
+			t.Errorf("30 deliveries at 20 a second took %s", took)
+		}
+		posts := frail.seen()[before:]
+		for i := range posts {
+			for j := i + 1; j < len(posts) && posts[j].at.Sub(posts[i].at) < 500*time.Millisecond; j++ {
+				if j-i > 10+3 {
+					t.Fatalf("%d requests within half a second at 20 a second", j-i+1)
+				}
+			}
+		}
+		held, err := h.store.Read(t.Context(), ids...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range held {
+			if d.Attempts != 1 {
+				t.Errorf("%d attempts of %s", d.Attempts, d.ID)
+			}
+		}
+		h.eachOnce(frail, ids)
+	})
+}
+
+func TestManualRetryPassesAnOpenGateAndHealsIt(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 1)
+		ill := newSick(t)
+		ill.heal()
+		ill.status.Store(http.StatusInternalServerError)
+		ids := h.owe("acme", ill.URL, 22)
+		h.awaitGate(ill.target(), dispatcher.GateOpen)
+		// Far away is the next probe by itself.
+		if _, err := h.store.ChangeGate(t.Context(), ill.target(), func(g dispatcher.Gate) dispatcher.Gate {
+			g.ProbeAt = time.Now().Add(time.Hour)
+			return g
+		}); err != nil {
+			t.Fatal(err)
+		}
+		h.until(func() bool { return h.statusesOf(ids)[dispatcher.StatusParked] == len(ids) },
+			func() string { return fmt.Sprint("not all parked: ", h.statusesOf(ids)) })
+		ill.status.Store(http.StatusOK)
+		_, attempts, err := h.store.Delivery(t.Context(), "acme", ids[0])
+		if err != nil || len(attempts) == 0 {
+			t.Fatalf("%v, %d attempts", err, len(attempts))
+		}
+		if _, err := h.producer.Retry(t.Context(), "acme", attempts[0].ID.String(), false); err != nil {
+			t.Fatal(err)
+		}
+		h.awaitAll(ids, dispatcher.StatusDelivered)
+		h.awaitGate(ill.target(), dispatcher.GateClosed)
+	})
+}
+
+// What a keeper that was killed leaves behind, at each step of letting a delivery out.
+func TestKeeperMayDieAnywhere(t *testing.T) {
+	t.Parallel()
+	const acme = "acme"
+	for _, step := range []struct {
+		dies string
+		do   func(h *house, target string, d store.Held)
+	}{
+		{"after giving the pass", func(h *house, target string, d store.Held) {
+			h.must(h.store.GivePass(h.t.Context(), target, h.clock.now().Add(time.Second), d.ID))
+		}},
+		{"after letting out, before enqueueing", func(h *house, target string, d store.Held) {
+			h.must(h.store.GivePass(h.t.Context(), target, h.clock.now().Add(time.Second), d.ID))
+			h.must(h.store.Reopen(h.t.Context(), d, d.LetOut()))
+		}},
+		{"after enqueueing, before it left the line", func(h *house, _ string, d store.Held) {
+			h.must(h.store.Reopen(h.t.Context(), d, d.LetOut()))
+			h.producer.Enqueue(h.t.Context(), d.LetOut().Task())
+		}},
+		{"after it left the line without being let out", func(h *house, target string, d store.Held) {
+			h.must(h.store.LeaveLine(h.t.Context(), target, d.ID))
+		}},
+		{"and with it the gate is lost", func(h *house, target string, _ store.Held) {
+			h.must(h.rdb.HDel(h.t.Context(), "td{gates}", target).Err())
+		}},
+	} {
+		t.Run(step.dies, func(t *testing.T) {
+			each(t, func(t *testing.T, rdb *redis.Client) {
+				h := newHouse(t, rdb, 0)
+				well := newReceiver(t, nil)
+				ids := h.owe(acme, well.URL, 1)
+				held, err := h.store.Read(t.Context(), ids...)
+				h.must(err)
+				h.parkBy(well.URL, held[0])
+				held, err = h.store.Read(t.Context(), ids...)
+				h.must(err)
+				step.do(h, well.URL, held[0])
+
+				h.clock.advance(11 * time.Minute) // the sweep looks at parked ones every ten
+				h.worker(t)
+				h.until(func() bool {
+					h.sweep()
+					return h.statusesOf(ids)[dispatcher.StatusDelivered] == 1
+				}, func() string { return fmt.Sprint(h.statusesOf(ids)) })
+				h.eachOnce(well, ids)
+				h.noneLeft(well.URL)
+			})
+		})
+	}
+}
+
+func (h *house) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// parkBy does what a worker does that may not send.
+func (h *house) parkBy(target string, d store.Held) {
+	h.t.Helper()
+	h.must(h.rdb.Del(h.t.Context(), "asynq:{"+queue.Name+"}:pending").Err())
+	claim, err := h.store.Claim(h.t.Context(), d.Task(), queue.Lease)
+	h.must(err)
+	_, err = h.store.Park(h.t.Context(), target, d.Merchant, d.ID)
+	h.must(err)
+	_, err = h.store.ChangeGate(h.t.Context(), target, func(g dispatcher.Gate) dispatcher.Gate { return g.Hold(dispatcher.ParkBusy, h.clock.now()) })
+	h.must(err)
+	_, err = h.store.Record(h.t.Context(), store.Move{From: claim.Held, To: claim.Held.Park(target, dispatcher.ParkBusy, h.clock.now()),
+		Due: h.clock.now().Add(10 * time.Minute)})
+	h.must(err)
+}
+
+func TestParkedExpiresAndIsCancelled(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0)
+		const target = "https://down.example.com:443"
+		n := h.register("https://down.example.com/", func(n *dispatcher.Notification) { n.ExpiresAfter = dispatcher.Duration(time.Minute) })
+		other := h.register("https://down.example.com/2", nil)
+		for _, d := range h.change("completed") {
+			held, err := h.store.Read(t.Context(), d.ID)
+			h.must(err)
+			h.parkBy(target, held[0])
+		}
+		h.must(h.producer.Commit(t.Context(), h.ref, func(store.State) (*store.Commit, error) {
+			return &store.Commit{Remove: []string{other.ID}}, nil
+		}))
+		open, err := h.store.OpenDeliveries(t.Context(), h.ref)
+		h.must(err)
+		if len(open) != 1 || open[0].NotificationID != n.ID || open[0].Status != dispatcher.StatusParked {
+			t.Fatalf("open: %+v", open)
+		}
+		h.clock.advance(11 * time.Minute)
+		h.sweep()
+		if got := h.statusesOf([]string{open[0].ID}); got[dispatcher.StatusExpired] != 1 {
+			t.Errorf("%v, want expired", got)
+		}
+	})
 }

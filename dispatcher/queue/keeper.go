@@ -36,6 +36,8 @@ const (
 	readGatesEvery = 250 * time.Millisecond
 	// attendEvery is the pause between two rounds over the gates, unless an attempt that ended rings for one.
 	attendEvery = 100 * time.Millisecond
+	// attendAtMost is the shortest pause between two rounds, however often it rings.
+	attendAtMost = 10 * time.Millisecond
 	// reportEvery is how often what was counted of targets is told to others.
 	reportEvery = 5 * time.Second
 	// keeperTurn is how long a keeper that was killed keeps others from taking over.
@@ -55,13 +57,19 @@ func (k *Keeper) Run(ctx context.Context) {
 	defer k.resign(context.WithoutCancel(ctx))
 	pause := time.NewTimer(0)
 	defer pause.Stop()
+	var last time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-k.woken:
+			if early := attendAtMost - time.Since(last); early > 0 {
+				pause.Reset(early)
+				continue
+			}
 		case <-pause.C:
 		}
+		last = time.Now()
 		if err := k.Round(ctx); err != nil && ctx.Err() == nil {
 			k.log.WarnContext(ctx, "keeper.failed", "error", err, "then", "again")
 		}
