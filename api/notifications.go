@@ -138,7 +138,7 @@ func (s *Server) postNotification(c *gin.Context) {
 			status, result = http.StatusOK, state.Notifications[same]
 			return nil, nil
 		}
-		fresh.Created = s.now()
+		fresh.Created = s.now().Truncate(time.Microsecond) // as the store keeps it
 		if fresh.ID == "" {
 			fresh.ID = s.notificationID(c, ref, fresh.Created)
 		}

@@ -126,7 +126,7 @@ func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + 
 
 func listOf(header string) (items []string) {
 	for item := range strings.SplitSeq(header, ",") {
-		if item = strings.TrimSpace(item); item != "" {
+		if item = strings.Trim(item, " \t"); item != "" { // OWS (RFC 9110 §5.6.3)
 			items = append(items, item)
 		}
 	}

@@ -123,3 +123,18 @@ func FuzzParseEventID(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDeliveryShard(f *testing.F) {
+	f.Add(dispatcher.DeliveryID(dispatcher.OrderRef{Merchant: "acme", OrderID: "1"}, "c", "n"))
+	f.Add("3F")
+	f.Add(strings.Repeat("0", 32))
+	f.Fuzz(func(t *testing.T, text string) {
+		shard, err := dispatcher.DeliveryShard(text)
+		if err != nil && !errors.Is(err, dispatcher.ErrNotFound) {
+			t.Fatalf("%q: %v, want ErrNotFound", text, err)
+		}
+		if err == nil && (shard < 0 || shard >= dispatcher.Shards || len(text) != 32 || strings.Trim(strings.ToLower(text), "0123456789abcdef") != "") {
+			t.Fatalf("%q is in shard %d", text, shard)
+		}
+	})
+}

@@ -157,3 +157,24 @@ func FuzzDurationText(f *testing.F) {
 		}
 	})
 }
+
+// A text that is taken is a time that can be written and read again, and one that is not changes nothing.
+func FuzzParseDuration(f *testing.F) {
+	for _, seed := range []string{"5s", "1h30m", "", "-1m", "1.5h", "9223372036854775807ns", "2562047h47m16.854775808s", "1d", "5", " 5s", "1e3s", "µs", "+5s", ".s"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d := dispatcher.Duration(42)
+		if err := d.UnmarshalText([]byte(text)); err != nil {
+			if d != 42 {
+				t.Fatalf("%q is refused, and read as %d", text, d)
+			}
+			return
+		}
+		written, err := d.MarshalText()
+		var back dispatcher.Duration
+		if err != nil || back.UnmarshalText(written) != nil || back != d {
+			t.Fatalf("%q is read as %d, written as %s, read as %d: %v", text, d, written, back, err)
+		}
+	})
+}

@@ -122,6 +122,47 @@ func TestURLTemplateSample(t *testing.T) {
 	}
 }
 
+// What is taken as a template can be filled, and no order decides where it leads.
+func FuzzParseURLTemplate(f *testing.F) {
+	for _, seed := range []string{"https://h/p?x=1", "https://h/{order.id}?a={order.b}#", "{configuration.a}/x", "{configuration.a}{order.b}", "{order.a}", "https://{order.a}/",
+		"https://h:{order.a}/", "{", "}", "{}", "{{order.a}}", "{order.a.b.c}", "{configuration..a}", "https://h/{order.id", "//h/{order.a}", "https:/{order.a}", "https:\\\\h\\{order.a}", "?{order.a}"} {
+		f.Add(seed, "1001")
+		f.Add(seed, "@evil.example/")
+	}
+	configuration := scope.Object(scope.Member{Name: "a", Value: scope.String("https://erp.example.com/base")})
+	f.Fuzz(func(t *testing.T, raw, value string) {
+		template, err := dispatcher.ParseURLTemplate(raw)
+		if err != nil {
+			return
+		}
+		if sample, whole := template.Sample(); whole && strings.ContainsAny(sample, "{}") {
+			t.Fatalf("%q: the sample %q holds a placeholder", raw, sample)
+		}
+		every := func(text string) scope.Value { // whatever the template asks for, three levels down
+			v := scope.String(text)
+			for range 3 {
+				v = scope.Object(scope.Member{Name: "a", Value: v}, scope.Member{Name: "b", Value: v}, scope.Member{Name: "id", Value: v}, scope.Member{Name: "c", Value: v})
+			}
+			return v
+		}
+		for _, order := range []scope.Value{{}, every(value), scope.Object(scope.Member{Name: "a", Value: scope.String(value)}, scope.Member{Name: "id", Value: scope.String(value)})} {
+			got, err := template.Resolve(order, configuration)
+			if err != nil {
+				continue
+			}
+			plain, plainErr := template.Resolve(scope.Object(scope.Member{Name: "a", Value: scope.String("x")}, scope.Member{Name: "id", Value: scope.String("x")}), configuration)
+			to, toErr := url.Parse(got)
+			if plainErr != nil || toErr != nil {
+				continue // the door refuses what cannot be read (outbound.CheckURL)
+			}
+			usual, err := url.Parse(plain)
+			if err == nil && (to.Scheme != usual.Scheme || to.Host != usual.Host || to.User.String() != usual.User.String()) {
+				t.Fatalf("%q with %q leads to %q, with x to %q", raw, value, got, plain)
+			}
+		}
+	})
+}
+
 func FuzzURLTemplateHoldsValues(f *testing.F) {
 	for _, seed := range []string{"1001", "..", ".", "/", "a/../b", "?a=b", "&b=c", "#", "%2F", "@evil.example", ":80", "\\", "//", ";", "\r\n", "漢", "x\x00", "=", " "} {
 		f.Add(seed)

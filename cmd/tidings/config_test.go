@@ -113,7 +113,7 @@ var configFileSample = configFile{
 	RateLimit: &one, RateBurst: &one, TrustedProxy: []string{"x"},
 }
 
-func serveFlagNames(t *testing.T) (names []string) {
+func serveFlagNames(t testing.TB) (names []string) {
 	t.Helper()
 	var cli commands
 	parser, err := newParser(&cli, os.Stdout, os.Stderr, func(int) {})

@@ -189,3 +189,36 @@ func TestHeaderShowsNoCredentials(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a receiver answers, in whatever coding it says: it is kept within the limits.
+func FuzzAnswer(f *testing.F) {
+	for _, coding := range []string{"", "gzip", "deflate", "br", "gzip, gzip"} {
+		f.Add([]byte("short"), coding, "X: y")
+		f.Add(packed(f, bytes.Repeat([]byte("x"), 1<<20), gzipped), coding, "Set-Cookie: s3cret")
+		f.Add(packed(f, []byte("short"), zlibbed), coding, "Location: /?s3cret")
+		f.Add(packed(f, []byte("short"), deflated), coding, strings.Repeat("A: b\r\n", 100))
+	}
+	var answer atomic.Value
+	address := raw(f, func(conn *net.TCPConn) {
+		_, _ = conn.Read(make([]byte, 4*kib))
+		_, _ = conn.Write(answer.Load().([]byte))
+	})
+	c := local(f)
+	f.Fuzz(func(t *testing.T, body []byte, coding, header string) {
+		answer.Store(fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\nContent-Encoding: %s\r\n%s\r\n\r\n%s", len(body), coding, header, body))
+		got := c.Do(context.Background(), outbound.Request{URL: "http://" + address})
+		if len(got.Body) > 16*kib || len(got.Header) > 64 {
+			t.Fatalf("%d bytes, %d headers kept", len(got.Body), len(got.Header))
+		}
+		for name, values := range got.Header {
+			for _, value := range values {
+				if len(value) > kib || name == "Set-Cookie" && value != "******" {
+					t.Fatalf("%s: %q kept", name, value)
+				}
+			}
+		}
+		if got.Reason != "" && got.Sent == "no" {
+			t.Fatalf("%q was answered, and is told as %+v", answer.Load(), got)
+		}
+	})
+}
