@@ -74,14 +74,12 @@ func newTransport(cfg Config, g guard) *http.Transport {
 		perHost = defaultMaxIdlePerHost
 	}
 	dialer := &net.Dialer{
-		// The transport lets a dial outlive the request that asked for it, hoping for another; this ends it.
-		Timeout:  maxTimeout,
 		Resolver: cfg.Resolver,
 		Control:  g.control,
 	}
 	return &http.Transport{
 		Proxy:                  nil, // a proxy would dial for us, past the guard
-		DialContext:            dialer.DialContext,
+		DialContext:            dial(dialer),
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs},
 		TLSHandshakeTimeout:    maxTimeout,
 		ForceAttemptHTTP2:      true,
@@ -94,6 +92,7 @@ func newTransport(cfg Config, g guard) *http.Transport {
 		HTTP2: &http.HTTP2Config{
 			SendPingTimeout:               pingAfter,
 			PingTimeout:                   pingTimeout,
+			WriteByteTimeout:              maxTimeout, // a receiver that reads no more holds up all who share the connection
 			MaxReceiveBufferPerStream:     h2Buffer,
 			MaxReceiveBufferPerConnection: h2BufferAll,
 		},
