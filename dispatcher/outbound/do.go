@@ -70,7 +70,7 @@ func (c *Client) do(ctx context.Context, r Request, deadline time.Time) Answer {
 		return Answer{Sent: dispatcher.SentNo, Reason: dispatcher.ReasonBadURL}
 	}
 	// RoundTrip and not http.Client: redirects are answers here, and cookies are nobody's business.
-	response, err := c.transport(req.URL.Scheme).RoundTrip(req)
+	response, err := c.transport(req.URL).RoundTrip(req)
 	stage := way.stage(ctx)
 	if err != nil {
 		return Answer{RemoteAddress: stage.remote, Sent: stage.sent(), Reason: classify(err, stage)}
