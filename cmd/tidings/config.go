@@ -2,6 +2,8 @@ package main
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -20,6 +22,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/api"
+	"github.com/tidings/tidings/dispatcher/outbound"
 	"github.com/tidings/tidings/store"
 )
 
@@ -32,6 +35,7 @@ type serveFlags struct {
 	DevToken       string   `help:"Admin token for every merchant; only without --redis-url (default: a random one, printed)." placeholder:"TOKEN"`
 	AllowTarget    []string `help:"Address ranges that may be called although they are private or otherwise special." placeholder:"CIDR"`
 	AllowPlainHTTP string   `help:"Allow http:// targets everywhere, not only in allowed ranges." default:"false" placeholder:"BOOL"`
+	CAFile         string   `name:"ca-file" help:"PEM bundle of authorities that targets may have besides the system's." placeholder:"PATH"`
 	SealingKey     string   `help:"Key that seals secrets at rest: base64 of 32 bytes." placeholder:"KEY"`
 	Retention      string   `help:"How long Events and payloads are kept after a delivery settled." default:"168h"`
 	Concurrency    string   `help:"Attempts in flight at once in this process." default:"128"`
@@ -54,6 +58,8 @@ type settings struct {
 	devToken       string // as given; "" when there is none
 	allowTargets   []netip.Prefix
 	allowPlainHTTP bool
+	roots          *x509.CertPool // nil: the system's
+	certificates   map[outbound.Target]tls.Certificate
 	sealingKey     []byte // nil: to be made (own Redis only)
 	retention      time.Duration
 	concurrency    int
@@ -75,7 +81,7 @@ const (
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 // check turns flags into settings and tells every fault of them at once.
-func (f serveFlags) check(tokens []fileToken) (settings, error) {
+func (f serveFlags) check(tokens []fileToken, certificates ...fileCertificate) (settings, error) {
 	var faults []error
 	bad := func(flag, format string, args ...any) {
 		faults = append(faults, fmt.Errorf("--%s: %s", flag, fmt.Sprintf(format, args...)))
@@ -121,6 +127,9 @@ func (f serveFlags) check(tokens []fileToken) (settings, error) {
 	if s.allowPlainHTTP, err = strconv.ParseBool(f.AllowPlainHTTP); err != nil {
 		bad("allow-plain-http", "%q: expected true or false", f.AllowPlainHTTP)
 	}
+	if s.roots, err = readRoots(f.CAFile); err != nil {
+		bad("ca-file", "%v", err)
+	}
 	if s.sweep, err = strconv.ParseBool(f.Sweep); err != nil {
 		bad("sweep", "%q: expected true or false", f.Sweep)
 	}
@@ -164,7 +173,9 @@ func (f serveFlags) check(tokens []fileToken) (settings, error) {
 		}
 		s.tokens = append(s.tokens, token)
 	}
-	faults = append(faults, s.together(f)...)
+	var more []error
+	s.certificates, more = readCertificates(certificates)
+	faults = append(append(faults, more...), s.together(f)...)
 	return s, errors.Join(faults...)
 }
 

@@ -108,7 +108,7 @@ func TestFileKnowsEveryFlag(t *testing.T) {
 var yes, one = true, 1
 
 var configFileSample = configFile{
-	Listen: "x", Role: "x", RedisURL: "x", DataDir: "x", DevToken: "x", AllowTarget: []string{"x"}, AllowPlainHTTP: &yes,
+	Listen: "x", Role: "x", RedisURL: "x", DataDir: "x", DevToken: "x", AllowTarget: []string{"x"}, AllowPlainHTTP: &yes, CAFile: "x",
 	SealingKey: "x", Retention: "x", Concurrency: &one, Servers: &one, Sweep: &yes, LogLevel: "x", LogFormat: "x",
 	RateLimit: &one, RateBurst: &one, TrustedProxy: []string{"x"},
 }

@@ -21,6 +21,7 @@ type configFile struct {
 	DevToken       string      `yaml:"dev-token"`
 	AllowTarget    []string    `yaml:"allow-target"`
 	AllowPlainHTTP *bool       `yaml:"allow-plain-http"`
+	CAFile         string      `yaml:"ca-file"`
 	SealingKey     string      `yaml:"sealing-key"`
 	Retention      string      `yaml:"retention"`
 	Concurrency    *int        `yaml:"concurrency"`
@@ -32,6 +33,8 @@ type configFile struct {
 	LogLevel       string      `yaml:"log-level"`
 	LogFormat      string      `yaml:"log-format"`
 	Tokens         []fileToken `yaml:"tokens"`
+
+	ClientCertificates []fileCertificate `yaml:"client-certificates"`
 }
 
 type fileToken struct {
@@ -84,6 +87,8 @@ func (f configFile) value(flag string) string {
 		if f.AllowPlainHTTP != nil {
 			return fmt.Sprint(*f.AllowPlainHTTP)
 		}
+	case "ca-file":
+		return f.CAFile
 	case "sweep":
 		if f.Sweep != nil {
 			return fmt.Sprint(*f.Sweep)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"time"
 )
@@ -25,10 +26,13 @@ func (c serveCommand) Run(ctx context.Context, cli *commands, out output) error 
 	if err != nil {
 		return usageError{err}
 	}
-	set, err := c.check(file.Tokens)
+	set, err := c.check(file.Tokens, file.ClientCertificates...)
 	if err != nil {
 		return usageError{fmt.Errorf("the configuration has faults:\n%w", err)}
 	}
+	// We log by slog alone. What net/http writes to the standard log are its remarks on what receivers send: a line for
+	// each odd frame, and bytes that may be our own secrets sent back.
+	stdlog.SetOutput(io.Discard)
 	s, err := newService(ctx, set, newLogger(set, out.Err))
 	if err != nil {
 		return err

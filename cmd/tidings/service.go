@@ -71,7 +71,10 @@ func newService(ctx context.Context, set settings, log *slog.Logger) (s *service
 	s.rdb = s.redis.client(64 + set.concurrency)
 	s.opened(s.rdb.Close)
 	st := store.New(store.Config{Redis: s.rdb, Sealer: sealer, Retention: set.retention})
-	out := outbound.New(outbound.Config{AllowTargets: set.allowTargets, AllowPlainHTTP: set.allowPlainHTTP})
+	out := outbound.New(outbound.Config{
+		AllowTargets: set.allowTargets, AllowPlainHTTP: set.allowPlainHTTP,
+		RootCAs: set.roots, ClientCertificates: set.certificates,
+	})
 	s.opened(func() error { out.Close(); return nil })
 
 	registry := prometheus.NewRegistry()
@@ -226,6 +229,9 @@ func (s *service) run(ctx context.Context) error {
 // warn logs what puts promises at risk.
 func (s *service) warn(ctx context.Context) {
 	for _, w := range s.health.Warnings(ctx) {
+		s.log.Warn("service.at_risk", "warning", w)
+	}
+	for _, w := range certificateWarnings(s.set.certificates, time.Now()) {
 		s.log.Warn("service.at_risk", "warning", w)
 	}
 }

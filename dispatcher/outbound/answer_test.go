@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -82,35 +81,6 @@ func TestBodyWithinLimits(t *testing.T) {
 		}
 	}
 }
-
-// Not parallel, so that what is allocated meanwhile is this request's.
-func TestABombCostsBoundedMemory(t *testing.T) {
-	const inside = 16 << 20 // 16 KiB packed, so all of it is read
-	bomb := packed(t, nil, func(w io.Writer) io.WriteCloser {
-		z := gzip.NewWriter(w)
-		_, _ = io.Copy(z, io.LimitReader(zeros{}, inside))
-		return z
-	})
-	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = w.Write(bomb)
-	})
-	c := local(t)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	got := c.Do(context.Background(), outbound.Request{URL: server.URL})
-	runtime.ReadMemStats(&after)
-	if len(got.Body) != 16*kib || !got.Truncated || got.Reason != "" {
-		t.Errorf("%d bytes, truncated %v, reason %q", len(got.Body), got.Truncated, got.Reason)
-	}
-	if cost := after.TotalAlloc - before.TotalAlloc; cost > 2<<20 {
-		t.Errorf("%d bytes allocated for a bomb of %d", cost, len(bomb))
-	}
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestConnectionIsKeptOnlyIfTheBodyEnds(t *testing.T) {
 	t.Parallel()

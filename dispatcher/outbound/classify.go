@@ -20,6 +20,8 @@ func classify(err error, at stage) dispatcher.Reason {
 	switch {
 	case errors.Is(err, errBlocked):
 		return dispatcher.ReasonBlockedAddress
+	case at.resend:
+		return dispatcher.ReasonReset
 	case errors.Is(err, context.Canceled):
 		return dispatcher.ReasonInterrupted // only the caller cancels: Do's own context ends by its deadline
 	case errors.As(err, &dns) && !(dns.IsTimeout && at.expired):
@@ -69,7 +71,10 @@ func isBreak(err error) bool {
 		}
 	}
 	text := err.Error() // net/http keeps these errors to itself; the tests hold it to the words
-	for _, words := range []string{"server closed idle connection", "server sent GOAWAY", "client connection lost"} {
+	for _, words := range []string{
+		"server closed idle connection", "server sent GOAWAY", "graceful shutdown GOAWAY", "REFUSED_STREAM",
+		"client connection lost", "cannot rewind body after connection loss",
+	} {
 		if strings.Contains(text, words) {
 			return true
 		}

@@ -6,12 +6,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 )
 
 const (
 	defaultMaxIdlePerHost = 64
-	maxIdle               = 1024 // over all hosts: a bound on file descriptors that are merely kept warm
+	maxIdle               = 1024 // over all hosts of a transport: a bound on file descriptors that are merely kept warm
 	idleTimeout           = 90 * time.Second
 	maxHeaderBytes        = 64 << 10
 
@@ -30,6 +31,9 @@ type Config struct {
 	MaxIdlePerHost int            // kept-alive connections per host; 0 means 64
 	RootCAs        *x509.CertPool // nil: the system's
 	Resolver       *net.Resolver  // nil: the system's
+
+	// ClientCertificates are offered to the target they are for, and to no other.
+	ClientCertificates map[Target]tls.Certificate
 }
 
 // Client sends requests. It is safe for concurrent use; make one and share it, it owns the connections.
@@ -38,6 +42,7 @@ type Client struct {
 	plainHTTP bool
 	http      *http.Transport // for http://, with the guard that plain HTTP needs
 	https     *http.Transport
+	certified map[Target]*http.Transport // with a client certificate; no connection is shared between two of them
 }
 
 // New makes a client. Close it when no request is under way any more.
@@ -47,23 +52,39 @@ func New(cfg Config) *Client {
 	if !cfg.AllowPlainHTTP {
 		forPlain = g.onlyAllowed()
 	}
-	return &Client{
+	c := &Client{
 		guard:     g,
 		plainHTTP: cfg.AllowPlainHTTP,
 		http:      newTransport(cfg, forPlain),
 		https:     newTransport(cfg, g),
+		certified: map[Target]*http.Transport{},
 	}
+	for target, certificate := range cfg.ClientCertificates {
+		t := newTransport(cfg, g)
+		t.MaxIdleConns = t.MaxIdleConnsPerHost // it has one host
+		// Not Config.Certificates: those are left out when the server's list of authorities does not name their issuer,
+		// as it often does not, and the server's refusal would be all that is seen.
+		t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }
+		c.certified[target] = t
+	}
+	return c
 }
 
 // Close drops the kept-alive connections.
 func (c *Client) Close() {
 	c.http.CloseIdleConnections()
 	c.https.CloseIdleConnections()
+	for _, t := range c.certified {
+		t.CloseIdleConnections()
+	}
 }
 
-func (c *Client) transport(scheme string) *http.Transport {
-	if scheme == "http" {
+func (c *Client) transport(u *url.URL) *http.Transport {
+	if u.Scheme == "http" {
 		return c.http
+	}
+	if t, found := c.certified[targetOf(u)]; found {
+		return t
 	}
 	return c.https
 }
@@ -74,14 +95,12 @@ func newTransport(cfg Config, g guard) *http.Transport {
 		perHost = defaultMaxIdlePerHost
 	}
 	dialer := &net.Dialer{
-		// The transport lets a dial outlive the request that asked for it, hoping for another; this ends it.
-		Timeout:  maxTimeout,
 		Resolver: cfg.Resolver,
 		Control:  g.control,
 	}
 	return &http.Transport{
 		Proxy:                  nil, // a proxy would dial for us, past the guard
-		DialContext:            dialer.DialContext,
+		DialContext:            dial(dialer),
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs},
 		TLSHandshakeTimeout:    maxTimeout,
 		ForceAttemptHTTP2:      true,
@@ -94,6 +113,7 @@ func newTransport(cfg Config, g guard) *http.Transport {
 		HTTP2: &http.HTTP2Config{
 			SendPingTimeout:               pingAfter,
 			PingTimeout:                   pingTimeout,
+			WriteByteTimeout:              maxTimeout, // a receiver that reads no more holds up all who share the connection
 			MaxReceiveBufferPerStream:     h2Buffer,
 			MaxReceiveBufferPerConnection: h2BufferAll,
 		},

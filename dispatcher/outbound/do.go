@@ -64,12 +64,13 @@ func (c *Client) do(ctx context.Context, r Request, deadline time.Time) Answer {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	var way journey
-	req, err := newRequest(way.trace(ctx), r)
+	ctx = way.trace(withDialDeadline(ctx, deadline))
+	req, err := newRequest(ctx, r)
 	if err != nil {
 		return Answer{Sent: dispatcher.SentNo, Reason: dispatcher.ReasonBadURL}
 	}
 	// RoundTrip and not http.Client: redirects are answers here, and cookies are nobody's business.
-	response, err := c.transport(req.URL.Scheme).RoundTrip(req)
+	response, err := c.transport(req.URL).RoundTrip(req)
 	stage := way.stage(ctx)
 	if err != nil {
 		return Answer{RemoteAddress: stage.remote, Sent: stage.sent(), Reason: classify(err, stage)}
@@ -90,8 +91,8 @@ func (c *Client) do(ctx context.Context, r Request, deadline time.Time) Answer {
 
 // newRequest builds a request that net/http never sends twice. It would on a dead kept-alive connection, when the
 // method or an Idempotency-Key header says replayable and the body is absent or can be had again (GetBody). So there is
-// never a GetBody, and for a request without a body see lockEmpty: only a request of which nothing was written is moved
-// to another connection.
+// never a GetBody, and for a request without a body see lockEmpty, and journey.trace for HTTP/2: only a request of which
+// nothing was written is moved to another connection.
 func newRequest(ctx context.Context, r Request) (*http.Request, error) {
 	u, err := parseURL(r.URL)
 	if err != nil {

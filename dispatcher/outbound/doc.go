@@ -8,4 +8,7 @@
 // One Do is at most one request at the receiver. net/http by itself sends a request again when a kept-alive connection
 // turns out dead and the request looks replayable; here it never does (see Do). To send again is for the queue to
 // decide, which records every attempt.
+//
+// net/http writes remarks on what receivers send to the standard log, as many as a receiver likes and with bytes of its
+// choice. A process that uses this package should silence that log.
 package outbound

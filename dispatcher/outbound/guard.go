@@ -20,7 +20,9 @@ var cloudMetadata = []netip.Prefix{
 }
 
 // guard says which addresses may be dialled. It hangs on the dialer's Control, which the net package calls with the
-// very address the socket is about to connect to: a name that resolves differently the second time gains nothing.
+// very address the socket is about to connect to: a name that resolves differently the second time gains nothing. Of a
+// name with several addresses each is asked about by itself: the bad ones are never dialled, the good ones are, because
+// names that resolve to a public and an internal address are common where the inside has a DNS of its own.
 //
 // The ranges are those of code.dny.dev/ssrf: the IANA special-purpose registries of IPv4 and IPv6 plus multicast, and
 // of IPv6 only 2000::/3 at all, which leaves out everything that embeds an IPv4 address (mapped, compatible, NAT64);

@@ -80,6 +80,20 @@ func readRequest(conn net.Conn) {
 // the way of a name through the real resolver and dialer is under test.
 func resolver(t testing.TB, addr netip.Addr) *net.Resolver {
 	t.Helper()
+	return resolving(t, func(uint16) []netip.Addr {
+		if !addr.IsValid() {
+			return nil
+		}
+		return []netip.Addr{addr}
+	})
+}
+
+// The kinds of query that a resolver asks.
+const kindA, kindAAAA = 1, 28
+
+// resolving asks answer for the addresses at each query; nil is NXDOMAIN.
+func resolving(t testing.TB, answer func(kind uint16) []netip.Addr) *net.Resolver {
+	t.Helper()
 	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +106,7 @@ func resolver(t testing.TB, addr netip.Addr) *net.Resolver {
 			if err != nil {
 				return
 			}
-			_, _ = socket.WriteTo(reply(buffer[:n], addr), from)
+			_, _ = socket.WriteTo(reply(buffer[:n], answer), from)
 		}
 	}()
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -101,25 +115,28 @@ func resolver(t testing.TB, addr netip.Addr) *net.Resolver {
 }
 
 // reply makes the answer to one DNS query (RFC 1035, section 4.1).
-func reply(query []byte, addr netip.Addr) []byte {
+func reply(query []byte, answer func(kind uint16) []netip.Addr) []byte {
 	const header = 12
 	end := header
 	for query[end] != 0 { // the labels of the name asked for
 		end += int(query[end]) + 1
 	}
 	kind := binary.BigEndian.Uint16(query[end+1:])
+	addresses := answer(kind)
 	out := append([]byte(nil), query[:end+5]...)
 	copy(out[2:], []byte{0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}) // a response, one question, no records yet
-	if !addr.IsValid() {
+	if addresses == nil {
 		out[3] |= 3 // NXDOMAIN
-		return out
 	}
-	if a, aaaa := kind == 1 && addr.Is4(), kind == 28 && addr.Is6(); !a && !aaaa {
-		return out // the name exists, without an address of this kind
+	for _, addr := range addresses {
+		if a, aaaa := kind == kindA && addr.Is4(), kind == kindAAAA && addr.Is6(); !a && !aaaa {
+			continue // the name exists, this address is of the other kind
+		}
+		out[7]++                                                // one record more
+		out = append(out, 0xc0, header)                         // its name is the question's
+		out = append(out, byte(kind>>8), byte(kind), 0, 1)      // its type, class IN
+		out = append(out, 0, 0, 0, 0, 0, byte(addr.BitLen()/8)) // not to be kept, length
+		out = append(out, addr.AsSlice()...)
 	}
-	out[7] = 1                                              // one record
-	out = append(out, 0xc0, header)                         // its name is the question's
-	out = append(out, byte(kind>>8), byte(kind), 0, 1)      // its type, class IN
-	out = append(out, 0, 0, 0, 0, 0, byte(addr.BitLen()/8)) // not to be kept, length
-	return append(out, addr.AsSlice()...)
+	return out
 }

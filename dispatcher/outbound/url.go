@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // CheckURL refuses a URL that must not be registered as a target. Its errors are worded for the person who registers
@@ -55,10 +57,29 @@ func parseURL(raw string) (*url.URL, error) {
 		return nil, errors.New("the URL has no host")
 	case !validPort(u):
 		return nil, errors.New("the URL's port is not a number from 1 to 65535")
-	case !validHost(u.Hostname()):
+	case !toASCII(u) || !validHost(u.Hostname()):
 		return nil, errors.New("the URL's host is neither a name nor an IP address")
 	}
 	return u, nil
+}
+
+// toASCII spells an international host as DNS, TLS and the Host header have it, before anybody judges it: by the same
+// rules full-width digits and ideographic full stops are digits and full stops, so that such a host may be an address
+// (https://www.unicode.org/reports/tr46/). A host that is ASCII stays as it was written.
+func toASCII(u *url.URL) bool {
+	host := u.Hostname()
+	if strings.IndexFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return true
+	}
+	ascii, err := idna.Lookup.ToASCII(host)
+	if err != nil {
+		return false
+	}
+	if port := u.Port(); port != "" {
+		ascii += ":" + port
+	}
+	u.Host = ascii
+	return true
 }
 
 func validPort(u *url.URL) bool {
@@ -69,9 +90,9 @@ func validPort(u *url.URL) bool {
 	return err == nil && port > 0
 }
 
-// validHost accepts an IP address without a zone (a zone names an interface of this machine) or a name, also an
-// international one. A name whose last label is a number is none: 127.1, 2130706433 and 0x7f000001 are addresses to
-// many a resolver (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+// validHost accepts an IP address without a zone (a zone names an interface of this machine) or a name. A name whose
+// last label is a number is none: 127.1, 2130706433 and 0x7f000001 are addresses to many a resolver
+// (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 func validHost(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.Zone() == ""
@@ -91,13 +112,14 @@ func validHost(host string) bool {
 }
 
 func hostRune(r rune) bool {
-	return r == '-' || r == '_' || r == '.' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || r >= 0x80
+	return r == '-' || r == '_' || r == '.' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 }
 
-// literalOf gives the address that a host spells out. "localhost" counts as one: it is never asked of the open DNS
-// (RFC 6761, section 6.3).
+// literalOf gives the address that a host spells out. "localhost" and every name under it count as one: they are never
+// asked of the open DNS (RFC 6761, section 6.3).
 func literalOf(host string) (netip.Addr, bool) {
-	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
+	name := strings.ToLower(strings.TrimSuffix(host, "."))
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true
 	}
 	addr, err := netip.ParseAddr(host)
