@@ -18,7 +18,8 @@
 //	erase                       set     deleted orders whose payloads are still to be erased
 //	h~<erasure>                 zset    the deliveries of one of these
 //
-// Two keys belong to no shard: td:audit and td:audit:lock, the last audit of the invariant and who makes the next.
+// Three keys belong to no shard: td:audit and td:audit:lock, the last audit of the invariant and who makes the next;
+// td:seal, a hash: which sealing keys (by their ids) may have sealed something here, each with a text that it sealed.
 //
 // The life of one change in the store:
 //

@@ -46,10 +46,11 @@ func signingKeysKey(merchant string) string {
 	return orderScoped("k", dispatcher.OrderRef{Merchant: merchant})
 }
 
-// The last audit, and who makes the next: of the whole store, in no shard.
+// The last audit, who makes the next, and the sealing keys in use: of the whole store, in no shard.
 const (
 	auditKey     = "td:audit"
 	auditLockKey = "td:audit:lock"
+	sealKey      = "td:seal"
 )
 
 // Kinds of indexes over Events. An Event is in one index of each kind that applies to it.

@@ -25,6 +25,8 @@ var (
 	deferScript  = script("defer")
 	auditScript  = script("audit")
 	repairScript = script("repair")
+	admitScript  = script("admit")
+	resealScript = script("reseal")
 )
 
 func script(name string) *redis.Script {

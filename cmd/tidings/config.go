@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -20,7 +19,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/api"
-	"github.com/tidings/tidings/store"
 )
 
 // serveFlags are taken as text, so that all their faults can be told at once.
@@ -32,7 +30,7 @@ type serveFlags struct {
 	DevToken       string   `help:"Admin token for every merchant; only without --redis-url (default: a random one, printed)." placeholder:"TOKEN"`
 	AllowTarget    []string `help:"Address ranges that may be called although they are private or otherwise special." placeholder:"CIDR"`
 	AllowPlainHTTP string   `help:"Allow http:// targets everywhere, not only in allowed ranges." default:"false" placeholder:"BOOL"`
-	SealingKey     string   `help:"Key that seals secrets at rest: base64 of 32 bytes." placeholder:"KEY"`
+	SealingKey     []string `help:"Keys that seal secrets at rest, each base64 of 32 bytes: the first writes, all read." placeholder:"KEY"`
 	Retention      string   `help:"How long Events and payloads are kept after a delivery settled." default:"168h"`
 	Concurrency    string   `help:"Attempts in flight at once in this process." default:"128"`
 	Servers        string   `help:"Asynq servers in this process, each with its own fetch loop." default:"2"`
@@ -51,7 +49,7 @@ type settings struct {
 	devToken       string // as given; "" when there is none
 	allowTargets   []netip.Prefix
 	allowPlainHTTP bool
-	sealingKey     []byte // nil: to be made (own Redis only)
+	sealingKeys    [][]byte // the first writes; none: kept in the data directory (own Redis only)
 	retention      time.Duration
 	concurrency    int
 	servers        int
@@ -108,10 +106,8 @@ func (f serveFlags) check(tokens []fileToken) (settings, error) {
 	if s.sweep, err = strconv.ParseBool(f.Sweep); err != nil {
 		bad("sweep", "%q: expected true or false", f.Sweep)
 	}
-	if f.SealingKey != "" {
-		if s.sealingKey, err = base64.StdEncoding.DecodeString(f.SealingKey); err != nil || len(s.sealingKey) != store.SealingKeyBytes {
-			bad("sealing-key", "expected base64 of %d bytes (tidings token prints a fresh one)", store.SealingKeyBytes)
-		}
+	if s.sealingKeys, err = parseSealingKeys(f.SealingKey); err != nil {
+		faults = append(faults, err)
 	}
 	if s.retention, err = time.ParseDuration(f.Retention); err != nil || s.retention < time.Minute {
 		bad("retention", "%q: expected a duration of at least 1m, such as 168h", f.Retention)
@@ -163,7 +159,7 @@ func (s *settings) together(f serveFlags) (faults []error) {
 	if len(s.tokens) == 0 && s.api {
 		bad("tokens: with --redis-url at least one is needed in the configuration file (tidings token makes one)")
 	}
-	if len(s.sealingKey) == 0 {
+	if strings.Join(f.SealingKey, "") == "" {
 		bad("--sealing-key: is needed with --redis-url (tidings token prints a fresh one)")
 	}
 	return faults

@@ -21,7 +21,7 @@ type configFile struct {
 	DevToken       string      `yaml:"dev-token"`
 	AllowTarget    []string    `yaml:"allow-target"`
 	AllowPlainHTTP *bool       `yaml:"allow-plain-http"`
-	SealingKey     string      `yaml:"sealing-key"`
+	SealingKey     keyList     `yaml:"sealing-key"`
 	Retention      string      `yaml:"retention"`
 	Concurrency    *int        `yaml:"concurrency"`
 	Servers        *int        `yaml:"servers"`
@@ -86,7 +86,7 @@ func (f configFile) value(flag string) string {
 			return fmt.Sprint(*f.Sweep)
 		}
 	case "sealing-key":
-		return f.SealingKey
+		return strings.Join(f.SealingKey, ",")
 	case "retention":
 		return f.Retention
 	case "concurrency":
