@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -30,26 +29,16 @@ const fieldsPage = 100
 func (s *Store) eachSealed(ctx context.Context, fn func(sealedValue) error) error {
 	return s.eachKeys(ctx, sealedKeys, func(keys []string) error {
 		for _, key := range keys {
-			v, ok := sealedAt(key)
+			kind, ref, ok := splitKey(key)
 			if !ok {
 				continue
 			}
-			if err := s.eachField(ctx, v, fn); err != nil {
+			if err := s.eachField(ctx, sealedValue{kind: kind, key: key, ref: ref}, fn); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-}
-
-// sealedAt reads the key of a sealed value.
-func sealedAt(key string) (v sealedValue, ok bool) {
-	_, rest, ok := strings.Cut(key, "}:")
-	if !ok || len(rest) < 2 || rest[1] != ':' {
-		return v, false
-	}
-	merchant, id, ok := strings.Cut(rest[2:], ":") // no merchant's name holds a colon
-	return sealedValue{kind: rest[0], key: key, ref: dispatcher.OrderRef{Merchant: merchant, OrderID: id}}, ok
 }
 
 func (s *Store) eachField(ctx context.Context, v sealedValue, fn func(sealedValue) error) error {

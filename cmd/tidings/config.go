@@ -51,6 +51,7 @@ type settings struct {
 	allowPlainHTTP bool
 	sealingKeys    [][]byte // the first writes; none: kept in the data directory (own Redis only)
 	retention      time.Duration
+	merchants      map[string]time.Duration // those with a retention of their own
 	concurrency    int
 	servers        int
 	sweep          bool
@@ -61,7 +62,7 @@ type settings struct {
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 // check turns flags into settings and tells every fault of them at once.
-func (f serveFlags) check(tokens []fileToken) (settings, error) {
+func (f serveFlags) check(file configFile) (settings, error) {
 	var faults []error
 	bad := func(flag, format string, args ...any) {
 		faults = append(faults, fmt.Errorf("--%s: %s", flag, fmt.Sprintf(format, args...)))
@@ -109,8 +110,8 @@ func (f serveFlags) check(tokens []fileToken) (settings, error) {
 	if s.sealingKeys, err = parseSealingKeys(f.SealingKey); err != nil {
 		faults = append(faults, err)
 	}
-	if s.retention, err = time.ParseDuration(f.Retention); err != nil || s.retention < time.Minute {
-		bad("retention", "%q: expected a duration of at least 1m, such as 168h", f.Retention)
+	if s.retention, err = parseRetention(f.Retention); err != nil {
+		bad("retention", "%v", err)
 	}
 	number := func(flag, text string, most int) int {
 		n, err := strconv.Atoi(text)
@@ -128,14 +129,16 @@ func (f serveFlags) check(tokens []fileToken) (settings, error) {
 	if s.logJSON = f.LogFormat == "json"; !s.logJSON && f.LogFormat != "text" {
 		bad("log-format", "%q: expected text or json", f.LogFormat)
 	}
-	for i, t := range tokens {
+	for i, t := range file.Tokens {
 		token, err := t.check()
 		if err != nil {
 			faults = append(faults, fmt.Errorf("tokens[%d]: %w", i, err))
 		}
 		s.tokens = append(s.tokens, token)
 	}
-	faults = append(faults, s.together(f)...)
+	var more []error
+	s.merchants, more = checkMerchants(file.Merchants)
+	faults = append(append(faults, more...), s.together(f)...)
 	return s, errors.Join(faults...)
 }
 

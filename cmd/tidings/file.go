@@ -14,21 +14,22 @@ import (
 
 // configFile is the optional YAML file: every flag of serve by its name, and what no flag can say.
 type configFile struct {
-	Listen         string      `yaml:"listen"`
-	Role           string      `yaml:"role"`
-	RedisURL       string      `yaml:"redis-url"`
-	DataDir        string      `yaml:"data-dir"`
-	DevToken       string      `yaml:"dev-token"`
-	AllowTarget    []string    `yaml:"allow-target"`
-	AllowPlainHTTP *bool       `yaml:"allow-plain-http"`
-	SealingKey     keyList     `yaml:"sealing-key"`
-	Retention      string      `yaml:"retention"`
-	Concurrency    *int        `yaml:"concurrency"`
-	Servers        *int        `yaml:"servers"`
-	Sweep          *bool       `yaml:"sweep"`
-	LogLevel       string      `yaml:"log-level"`
-	LogFormat      string      `yaml:"log-format"`
-	Tokens         []fileToken `yaml:"tokens"`
+	Listen         string         `yaml:"listen"`
+	Role           string         `yaml:"role"`
+	RedisURL       string         `yaml:"redis-url"`
+	DataDir        string         `yaml:"data-dir"`
+	DevToken       string         `yaml:"dev-token"`
+	AllowTarget    []string       `yaml:"allow-target"`
+	AllowPlainHTTP *bool          `yaml:"allow-plain-http"`
+	SealingKey     keyList        `yaml:"sealing-key"`
+	Retention      string         `yaml:"retention"`
+	Concurrency    *int           `yaml:"concurrency"`
+	Servers        *int           `yaml:"servers"`
+	Sweep          *bool          `yaml:"sweep"`
+	LogLevel       string         `yaml:"log-level"`
+	LogFormat      string         `yaml:"log-format"`
+	Tokens         []fileToken    `yaml:"tokens"`
+	Merchants      []fileMerchant `yaml:"merchants"`
 }
 
 type fileToken struct {

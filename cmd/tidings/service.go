@@ -63,7 +63,7 @@ func newService(ctx context.Context, set settings, log *slog.Logger) (s *service
 	}
 	s.rdb = s.redis.client(64 + set.concurrency)
 	s.opened(s.rdb.Close)
-	st := store.New(store.Config{Redis: s.rdb, Sealer: sealer, Retention: set.retention})
+	st := store.New(store.Config{Redis: s.rdb, Sealer: sealer, Retention: set.retention, MerchantRetention: set.merchants})
 	out := outbound.New(outbound.Config{AllowTargets: set.allowTargets, AllowPlainHTTP: set.allowPlainHTTP})
 	s.opened(func() error { out.Close(); return nil })
 
