@@ -140,7 +140,7 @@ func (d *Deliverer) attempt(ctx context.Context, h store.Held, n dispatcher.Noti
 	}
 	verdict := dispatcher.JudgeFault(reason)
 	if reason == "" {
-		a.URL = dispatcher.RedactURL(request.URL)
+		a.URL, _ = shown(n.URL, request.URL)
 		begun = true
 		answer := d.out.Do(ctx, request)
 		a.StatusCode, a.Truncated = answer.StatusCode, answer.Truncated
