@@ -58,7 +58,7 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		keys = append(keys, indexKeys(d, a.Outcome)...)
 	}
 	reply, err := recordScript.Run(ctx, s.rdb, keys, m.From.head, record, d.ID, due, flag(d.InLane()),
-		millis(now.Add(s.grace)), s.retention.Milliseconds(), field, event, member, flag(always)).StringSlice()
+		millis(now.Add(s.grace)), s.retentionOf(d.Merchant).Milliseconds(), field, event, member, flag(always)).StringSlice()
 	if err != nil {
 		return Moved{}, unavailable("record", err)
 	}

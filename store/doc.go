@@ -30,7 +30,8 @@
 // The line only finds parked deliveries quickly; that a delivery is parked is said by its record, and the sweep puts
 // back into the line what a crash left out of it.
 //
-// Two keys belong to no shard: td:audit and td:audit:lock, the last audit of the invariant and who makes the next.
+// Three keys belong to no shard: td:audit and td:audit:lock, the last audit of the invariant and who makes the next;
+// td:seal, a hash: which sealing keys (by their ids) may have sealed something here, each with a text that it sealed.
 //
 // The life of one change in the store:
 //

@@ -161,7 +161,7 @@ func (s *Store) eraseDelivery(ctx context.Context, id string) (done bool, err er
 	// A settled delivery of a deleted order is not moved by anybody else: a retry needs its notification.
 	return true, s.pipelined(ctx, "erase delivery", func(p redis.Pipeliner) {
 		p.HSet(ctx, deliveryKey(shard, id), values...)
-		p.PExpire(ctx, deliveryKey(shard, id), s.retention) // it may have expired since it was read
+		p.PExpire(ctx, deliveryKey(shard, id), s.retentionOf(h.Merchant)) // it may have expired since it was read
 		p.Del(ctx, snapshotKey(shard, h.ChangeID))
 	})
 }

@@ -46,7 +46,7 @@ func (s *Store) Event(ctx context.Context, merchant, id string) (Held, dispatche
 		return Held{}, dispatcher.Attempt{}, err
 	}
 	missing := fmt.Errorf("event %s: %w", id, dispatcher.ErrNotFound)
-	if event.Time().Before(s.oldest()) {
+	if event.Time().Before(s.oldest(merchant)) {
 		return Held{}, dispatcher.Attempt{}, missing
 	}
 	members, err := s.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/hex"
 	"strconv"
+	"strings"
 
 	"github.com/tidings/tidings/dispatcher"
 )
@@ -15,6 +16,17 @@ func shardKey(shard int, rest string) string {
 
 func orderScoped(kind string, ref dispatcher.OrderRef) string {
 	return shardKey(ref.Shard(), kind+":"+ref.Merchant+":"+ref.OrderID)
+}
+
+// splitKey reads the kind of a key, and whom it belongs to: orderScoped backwards. What follows the merchant is the id of
+// the order only where the kind says so.
+func splitKey(key string) (kind byte, ref dispatcher.OrderRef, ok bool) {
+	_, rest, ok := strings.Cut(key, "}:")
+	if !ok || len(rest) < 2 || rest[1] != ':' {
+		return 0, ref, false
+	}
+	ref.Merchant, ref.OrderID, ok = strings.Cut(rest[2:], ":") // no merchant's name holds a colon
+	return rest[0], ref, ok
 }
 
 func orderKey(ref dispatcher.OrderRef) string         { return orderScoped("o", ref) }
@@ -46,10 +58,11 @@ func signingKeysKey(merchant string) string {
 	return orderScoped("k", dispatcher.OrderRef{Merchant: merchant})
 }
 
-// The last audit, and who makes the next: of the whole store, in no shard.
+// The last audit, who makes the next, and the sealing keys in use: of the whole store, in no shard.
 const (
 	auditKey     = "td:audit"
 	auditLockKey = "td:audit:lock"
+	sealKey      = "td:seal"
 )
 
 // What belongs to targets is in slots of its own: the gates of all in one, the line and the passes of each in its own.

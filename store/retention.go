@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -13,29 +12,34 @@ import (
 
 const trimChunk = 1000 // members removed at once: 40,000 at once blocked Redis for 91 ms
 
-// Trim removes from every index what is older than the retention. Records and snapshots leave by themselves; this is
-// for the indexes, which have no expiry of their own. It scans the keyspace in small steps and may be run by several
-// processes at once, to no use but no harm.
+// retentionOf is how long Events and payloads of a merchant are kept after a delivery has settled.
+func (s *Store) retentionOf(merchant string) time.Duration {
+	if own := s.merchants[merchant]; own > 0 {
+		return own
+	}
+	return s.retention
+}
+
+// Trim removes from every index what is older than its merchant's retention. Records and snapshots leave by themselves;
+// this is for the indexes, which have no expiry of their own. It scans the keyspace in small steps and may be run by
+// several processes at once, to no use but no harm.
 func (s *Store) Trim(ctx context.Context) (removed int64, err error) {
-	cut := s.now().Add(-s.retention)
-	var total atomic.Int64
-	trim := func(ctx context.Context, rdb redis.Cmdable) error {
-		iter := rdb.Scan(ctx, 0, "td{s*}:[xh]:*", trimChunk).Iterator()
-		for iter.Next(ctx) {
-			n, err := s.trimKey(ctx, iter.Val(), cut)
+	now := s.now()
+	err = s.eachKeys(ctx, "td{s*}:[xh]:*", func(keys []string) error {
+		for _, key := range keys {
+			_, ref, ok := splitKey(key)
+			if !ok {
+				continue
+			}
+			n, err := s.trimKey(ctx, key, now.Add(-s.retentionOf(ref.Merchant)))
+			removed += n
 			if err != nil {
 				return err
 			}
-			total.Add(n)
 		}
-		return unavailable("scan", iter.Err())
-	}
-	if cluster, ok := s.rdb.(*redis.ClusterClient); ok {
-		err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return trim(ctx, node) })
-		return total.Load(), err
-	}
-	err = trim(ctx, s.rdb)
-	return total.Load(), err
+		return nil
+	})
+	return removed, err
 }
 
 func (s *Store) trimKey(ctx context.Context, key string, cut time.Time) (removed int64, err error) {

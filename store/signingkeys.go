@@ -11,7 +11,7 @@ import (
 // SigningKey returns a merchant's private key of a kind ("rsa"), made by generate on first use and kept sealed. Of two
 // processes that make one at the same time, both get the one that was kept.
 func (s *Store) SigningKey(ctx context.Context, merchant, kind string, generate func() ([]byte, error)) ([]byte, error) {
-	key, place := signingKeysKey(merchant), "signing-key:"+merchant+"/"+kind
+	key, place := signingKeysKey(merchant), signingKeyPlace(merchant, kind)
 	sealed, err := s.rdb.HGet(ctx, key, kind).Bytes()
 	if errors.Is(err, redis.Nil) {
 		fresh, err := generate()
@@ -32,6 +32,8 @@ func (s *Store) SigningKey(ctx context.Context, merchant, kind string, generate 
 	}
 	return s.openSigningKey(sealed, place)
 }
+
+func signingKeyPlace(merchant, kind string) string { return "signing-key:" + merchant + "/" + kind }
 
 func (s *Store) openSigningKey(sealed []byte, place string) ([]byte, error) {
 	plain, err := s.sealer.Open(sealed, place)

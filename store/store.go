@@ -28,6 +28,8 @@ var (
 	gateScript   = script("gate")
 	parkScript   = script("park")
 	keeperScript = script("keeper")
+	admitScript  = script("admit")
+	resealScript = script("reseal")
 )
 
 func script(name string) *redis.Script {
@@ -46,6 +48,8 @@ type Config struct {
 	Redis     redis.UniversalClient
 	Sealer    *Sealer
 	Retention time.Duration // default DefaultRetention
+	// MerchantRetention holds the merchants whose Events and payloads are kept for another time. Every process needs the same.
+	MerchantRetention map[string]time.Duration
 	// Grace is how long after it became due an enqueued delivery is left to Asynq before the sweep looks after it.
 	Grace time.Duration    // default 5 s
 	Now   func() time.Time // default time.Now
@@ -56,13 +60,14 @@ type Store struct {
 	rdb       redis.UniversalClient
 	sealer    *Sealer
 	retention time.Duration
+	merchants map[string]time.Duration // those with a retention of their own
 	grace     time.Duration
 	now       func() time.Time
 }
 
 // New returns a Store over the client, which should have ContextTimeoutEnabled set.
 func New(cfg Config) *Store {
-	s := &Store{rdb: cfg.Redis, sealer: cfg.Sealer, retention: cfg.Retention, grace: cfg.Grace, now: cfg.Now}
+	s := &Store{rdb: cfg.Redis, sealer: cfg.Sealer, retention: cfg.Retention, merchants: cfg.MerchantRetention, grace: cfg.Grace, now: cfg.Now}
 	if s.retention <= 0 {
 		s.retention = DefaultRetention
 	}

@@ -59,7 +59,7 @@ func (s *Store) nextMembers(ctx context.Context, plan queryPlan, q Query, cursor
 		for shard, from := range cursors {
 			cmds[shard] = p.ZRangeArgs(ctx, redis.ZRangeArgs{
 				Key: indexKey(shard, plan.merchant, plan.kind, plan.value), ByLex: true, Rev: true,
-				Start: from, Stop: lexSince(later(s.oldest(), q.From)), Count: size,
+				Start: from, Stop: lexSince(later(s.oldest(q.Merchant), q.From)), Count: size,
 			})
 		}
 	})
@@ -111,7 +111,7 @@ func (s *Store) walkDelivery(ctx context.Context, q Query, fn func(e Entry, mean
 	slices.Reverse(attempts)
 	for _, a := range attempts {
 		e := Entry{held.Delivery, a}
-		if a.ID.Time().Before(s.oldest()) || q.Before != nil && compareEvents(a.ID, *q.Before) >= 0 {
+		if a.ID.Time().Before(s.oldest(q.Merchant)) || q.Before != nil && compareEvents(a.ID, *q.Before) >= 0 {
 			continue
 		}
 		if !fn(e, q.matches(e)) {
@@ -126,7 +126,7 @@ func (s *Store) cardinality(ctx context.Context, plan queryPlan) (int64, error) 
 	err := s.pipelined(ctx, "count index", func(p redis.Pipeliner) {
 		for _, shard := range plan.shards {
 			key := indexKey(shard, plan.merchant, plan.kind, plan.value)
-			cmds = append(cmds, p.ZLexCount(ctx, key, lexSince(s.oldest()), "+"))
+			cmds = append(cmds, p.ZLexCount(ctx, key, lexSince(s.oldest(plan.merchant)), "+"))
 		}
 	})
 	var total int64
@@ -154,8 +154,10 @@ func lexBefore(q Query) string {
 // lexSince is the lower end of a BYLEX range.
 func lexSince(since time.Time) string { return "[" + timePrefix(since) }
 
-// oldest is the time of the oldest Event that is told: what is older than the retention is not, trimmed or not.
-func (s *Store) oldest() time.Time { return s.now().Add(-s.retention).Truncate(time.Millisecond) }
+// oldest is the time of a merchant's oldest Event that is told: what is older than its retention is not, trimmed or not.
+func (s *Store) oldest(merchant string) time.Time {
+	return s.now().Add(-s.retentionOf(merchant)).Truncate(time.Millisecond)
+}
 
 // timePrefix is the first six bytes of every Event id made at that millisecond.
 func timePrefix(t time.Time) string {

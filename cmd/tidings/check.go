@@ -22,8 +22,18 @@ type storeFlags struct {
 	DataDir  string `help:"Where that one keeps its data (default: tidings in the user's cache directory)." placeholder:"DIR"`
 }
 
-// open connects; close must be called.
+// open connects; close must be called. Deliveries hold no secrets: what opens it so opens nothing that is sealed, and any
+// key will do.
 func (f storeFlags) open() (st *store.Store, clients redisClients, closer func() error, err error) {
+	sealer, err := store.NewSealer(store.NewSealingKey())
+	if err != nil {
+		return nil, clients, nil, err
+	}
+	return f.openSealed(sealer)
+}
+
+// openSealed connects with keys that read what is sealed.
+func (f storeFlags) openSealed(sealer *store.Sealer) (st *store.Store, clients redisClients, closer func() error, err error) {
 	url := f.RedisURL
 	if url == "" {
 		dir, err := dataDir(f.DataDir)
@@ -42,11 +52,6 @@ func (f storeFlags) open() (st *store.Store, clients redisClients, closer func()
 	}
 	clients = redisClients{target: target}
 	rdb := clients.client(16)
-	// Deliveries hold no secrets: these commands open nothing that is sealed, and any key will do.
-	sealer, err := store.NewSealer(store.NewSealingKey())
-	if err != nil {
-		return nil, clients, nil, err
-	}
 	return store.New(store.Config{Redis: rdb, Sealer: sealer}), clients, rdb.Close, nil
 }
 

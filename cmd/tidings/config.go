@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -23,7 +22,6 @@ import (
 
 	"github.com/tidings/tidings/api"
 	"github.com/tidings/tidings/dispatcher/outbound"
-	"github.com/tidings/tidings/store"
 )
 
 // serveFlags are taken as text, so that all their faults can be told at once.
@@ -36,7 +34,7 @@ type serveFlags struct {
 	AllowTarget    []string `help:"Address ranges that may be called although they are private or otherwise special." placeholder:"CIDR"`
 	AllowPlainHTTP string   `help:"Allow http:// targets everywhere, not only in allowed ranges." default:"false" placeholder:"BOOL"`
 	CAFile         string   `name:"ca-file" help:"PEM bundle of authorities that targets may have besides the system's." placeholder:"PATH"`
-	SealingKey     string   `help:"Key that seals secrets at rest: base64 of 32 bytes." placeholder:"KEY"`
+	SealingKey     []string `help:"Keys that seal secrets at rest, each base64 of 32 bytes: the first writes, all read." placeholder:"KEY"`
 	Retention      string   `help:"How long Events and payloads are kept after a delivery settled." default:"168h"`
 	Concurrency    string   `help:"Attempts in flight at once in this process." default:"128"`
 	Servers        string   `help:"Asynq servers in this process, each with its own fetch loop." default:"2"`
@@ -60,8 +58,9 @@ type settings struct {
 	allowPlainHTTP bool
 	roots          *x509.CertPool // nil: the system's
 	certificates   map[outbound.Target]tls.Certificate
-	sealingKey     []byte // nil: to be made (own Redis only)
+	sealingKeys    [][]byte // the first writes; none: kept in the data directory (own Redis only)
 	retention      time.Duration
+	merchants      map[string]time.Duration // those with a retention of their own
 	concurrency    int
 	servers        int
 	sweep          bool
@@ -81,7 +80,7 @@ const (
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 // check turns flags into settings and tells every fault of them at once.
-func (f serveFlags) check(tokens []fileToken, certificates ...fileCertificate) (settings, error) {
+func (f serveFlags) check(file configFile) (settings, error) {
 	var faults []error
 	bad := func(flag, format string, args ...any) {
 		faults = append(faults, fmt.Errorf("--%s: %s", flag, fmt.Sprintf(format, args...)))
@@ -133,13 +132,11 @@ func (f serveFlags) check(tokens []fileToken, certificates ...fileCertificate) (
 	if s.sweep, err = strconv.ParseBool(f.Sweep); err != nil {
 		bad("sweep", "%q: expected true or false", f.Sweep)
 	}
-	if f.SealingKey != "" {
-		if s.sealingKey, err = base64.StdEncoding.DecodeString(f.SealingKey); err != nil || len(s.sealingKey) != store.SealingKeyBytes {
-			bad("sealing-key", "expected base64 of %d bytes (tidings token prints a fresh one)", store.SealingKeyBytes)
-		}
+	if s.sealingKeys, err = parseSealingKeys(f.SealingKey); err != nil {
+		faults = append(faults, err)
 	}
-	if s.retention, err = time.ParseDuration(f.Retention); err != nil || s.retention < time.Minute {
-		bad("retention", "%q: expected a duration of at least 1m, such as 168h", f.Retention)
+	if s.retention, err = parseRetention(f.Retention); err != nil {
+		bad("retention", "%v", err)
 	}
 	number := func(flag, text string, least, most int) int {
 		n, err := strconv.Atoi(text)
@@ -166,7 +163,7 @@ func (f serveFlags) check(tokens []fileToken, certificates ...fileCertificate) (
 	if s.logJSON = f.LogFormat == "json"; !s.logJSON && f.LogFormat != "text" {
 		bad("log-format", "%q: expected text or json", f.LogFormat)
 	}
-	for i, t := range tokens {
+	for i, t := range file.Tokens {
 		token, err := t.check()
 		if err != nil {
 			faults = append(faults, fmt.Errorf("tokens[%d]: %w", i, err))
@@ -174,7 +171,9 @@ func (f serveFlags) check(tokens []fileToken, certificates ...fileCertificate) (
 		s.tokens = append(s.tokens, token)
 	}
 	var more []error
-	s.certificates, more = readCertificates(certificates)
+	s.certificates, more = readCertificates(file.ClientCertificates)
+	faults = append(faults, more...)
+	s.merchants, more = checkMerchants(file.Merchants)
 	faults = append(append(faults, more...), s.together(f)...)
 	return s, errors.Join(faults...)
 }
@@ -199,7 +198,7 @@ func (s *settings) together(f serveFlags) (faults []error) {
 	if len(s.tokens) == 0 && s.api {
 		bad("tokens: with --redis-url at least one is needed in the configuration file (tidings token makes one)")
 	}
-	if len(s.sealingKey) == 0 {
+	if strings.Join(f.SealingKey, "") == "" {
 		bad("--sealing-key: is needed with --redis-url (tidings token prints a fresh one)")
 	}
 	return faults

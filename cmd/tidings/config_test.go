@@ -79,7 +79,7 @@ func TestPrecedence(t *testing.T) {
 	if _, err := parsed.Parse([]string{"serve", "--config", config, "--servers", "9"}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = cli.Serve.check(nil); err != nil {
+	if got, err = cli.Serve.check(configFile{}); err != nil {
 		t.Fatal(err)
 	}
 	if got.servers != 9 || got.retention != 72*time.Hour || got.concurrency != 7 || got.listen != "127.0.0.1:8080" {
@@ -109,7 +109,7 @@ var yes, one = true, 1
 
 var configFileSample = configFile{
 	Listen: "x", Role: "x", RedisURL: "x", DataDir: "x", DevToken: "x", AllowTarget: []string{"x"}, AllowPlainHTTP: &yes, CAFile: "x",
-	SealingKey: "x", Retention: "x", Concurrency: &one, Servers: &one, Sweep: &yes, LogLevel: "x", LogFormat: "x",
+	SealingKey: keyList{"x"}, Retention: "x", Concurrency: &one, Servers: &one, Sweep: &yes, LogLevel: "x", LogFormat: "x",
 	RateLimit: &one, RateBurst: &one, TrustedProxy: []string{"x"},
 }
 
@@ -150,7 +150,7 @@ func TestTokenIsLetInByItsEntry(t *testing.T) {
 	}
 	flags := serveFlags{Listen: "127.0.0.1:0", Role: "all", RedisURL: "redis://localhost", AllowPlainHTTP: "false", SealingKey: file.SealingKey,
 		Retention: "168h", Concurrency: "1", Servers: "1", Sweep: "true", LogLevel: "info", LogFormat: "text"}
-	if _, err := flags.check(file.Tokens); err != nil {
+	if _, err := flags.check(file); err != nil {
 		t.Error("what token prints is refused:", err)
 	}
 }

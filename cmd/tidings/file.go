@@ -22,7 +22,7 @@ type configFile struct {
 	AllowTarget    []string    `yaml:"allow-target"`
 	AllowPlainHTTP *bool       `yaml:"allow-plain-http"`
 	CAFile         string      `yaml:"ca-file"`
-	SealingKey     string      `yaml:"sealing-key"`
+	SealingKey     keyList     `yaml:"sealing-key"`
 	Retention      string      `yaml:"retention"`
 	Concurrency    *int        `yaml:"concurrency"`
 	Servers        *int        `yaml:"servers"`
@@ -35,6 +35,7 @@ type configFile struct {
 	Tokens         []fileToken `yaml:"tokens"`
 
 	ClientCertificates []fileCertificate `yaml:"client-certificates"`
+	Merchants          []fileMerchant    `yaml:"merchants"`
 }
 
 type fileToken struct {
@@ -94,7 +95,7 @@ func (f configFile) value(flag string) string {
 			return fmt.Sprint(*f.Sweep)
 		}
 	case "sealing-key":
-		return f.SealingKey
+		return strings.Join(f.SealingKey, ",")
 	case "retention":
 		return f.Retention
 	case "concurrency":

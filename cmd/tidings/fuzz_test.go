@@ -30,7 +30,7 @@ func FuzzConfigFile(f *testing.F) {
 		flags := serveFlags{Listen: "127.0.0.1:0", Role: "all", RedisURL: file.RedisURL, AllowTarget: file.AllowTarget, AllowPlainHTTP: "false",
 			SealingKey: file.SealingKey, Retention: "168h", Concurrency: "1", Servers: "1", Sweep: "true", LogLevel: "info", LogFormat: "text",
 			RateLimit: file.value("rate-limit"), RateBurst: file.value("rate-burst"), TrustedProxy: file.TrustedProxy}
-		set, err := flags.check(file.Tokens)
+		set, err := flags.check(file)
 		if err != nil {
 			return
 		}

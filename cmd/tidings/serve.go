@@ -26,7 +26,7 @@ func (c serveCommand) Run(ctx context.Context, cli *commands, out output) error 
 	if err != nil {
 		return usageError{err}
 	}
-	set, err := c.check(file.Tokens, file.ClientCertificates...)
+	set, err := c.check(file)
 	if err != nil {
 		return usageError{fmt.Errorf("the configuration has faults:\n%w", err)}
 	}

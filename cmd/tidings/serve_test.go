@@ -28,6 +28,7 @@ type process struct {
 	base   string
 	token  string
 	stop   func() int
+	stdout *lockedBuffer
 	stderr *lockedBuffer
 }
 
@@ -66,7 +67,7 @@ func startUnready(t testing.TB, args ...string) *process {
 	out, logs := &lockedBuffer{}, &lockedBuffer{}
 	exit := make(chan int, 1)
 	go func() { exit <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), out, logs) }()
-	p := &process{t: t, stderr: logs, token: "test-token"}
+	p := &process{t: t, stdout: out, stderr: logs, token: "test-token"}
 	p.stop = sync.OnceValue(func() int { cancel(); return <-exit })
 	t.Cleanup(func() { p.stop() })
 	deadline := time.Now().Add(20 * time.Second)

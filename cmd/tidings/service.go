@@ -3,16 +3,12 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -40,6 +36,7 @@ type service struct {
 	sweeper  *queue.Sweeper
 	bell     *queue.Bell
 	rdb      redis.UniversalClient
+	refused  chan error // told when Redis came back only after the start, and holds what our keys do not read
 	closers  []func() error
 }
 
@@ -60,17 +57,13 @@ func newService(ctx context.Context, set settings, log *slog.Logger) (s *service
 		return s, err
 	}
 	s.opened(s.redis.close)
-	key, err := s.sealingKey()
-	if err != nil {
-		return s, err
-	}
-	sealer, err := store.NewSealer(key)
+	sealer, err := s.sealer()
 	if err != nil {
 		return s, err
 	}
 	s.rdb = s.redis.client(64 + set.concurrency)
 	s.opened(s.rdb.Close)
-	st := store.New(store.Config{Redis: s.rdb, Sealer: sealer, Retention: set.retention})
+	st := store.New(store.Config{Redis: s.rdb, Sealer: sealer, Retention: set.retention, MerchantRetention: set.merchants})
 	out := outbound.New(outbound.Config{
 		AllowTargets: set.allowTargets, AllowPlainHTTP: set.allowPlainHTTP,
 		RootCAs: set.roots, ClientCertificates: set.certificates,
@@ -91,7 +84,8 @@ func newService(ctx context.Context, set settings, log *slog.Logger) (s *service
 	}
 	s.health = api.NewHealth(st, known...)
 	s.openAPI(st, out, registry)
-	return s, nil
+	s.refused = make(chan error, 1)
+	return s, s.admit(ctx, st)
 }
 
 func (s *service) opened(closer func() error) { s.closers = append(s.closers, closer) }
@@ -151,39 +145,6 @@ func (s *service) tokens() []api.Token {
 	return tokens
 }
 
-// sealingKey is the configured one. With our own Redis one is made on first use and kept beside the data.
-func (s *service) sealingKey() ([]byte, error) {
-	if len(s.set.sealingKey) > 0 {
-		return s.set.sealingKey, nil
-	}
-	if !s.redis.embedded.Durable() {
-		return store.NewSealingKey(), nil
-	}
-	path := filepath.Join(s.set.dataDir, "sealing.key")
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		key := store.NewSealingKey()
-		return key, writeWhole(path, hex.EncodeToString(key))
-	}
-	if err != nil {
-		return nil, err
-	}
-	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return key, nil
-}
-
-// writeWhole writes a file whole or not at all: a key of which a crash left half would lock everybody out.
-func writeWhole(path, text string) error {
-	half := path + ".new"
-	if err := os.WriteFile(half, []byte(text), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(half, path)
-}
-
 // run works until the context ends, then stops in this order: not ready, no new requests, no new tasks, attempts in
 // flight end, connections close.
 func (s *service) run(ctx context.Context) error {
@@ -208,6 +169,7 @@ func (s *service) run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case failed = <-served:
+	case failed = <-s.refused:
 	case <-s.redis.gone():
 		failed = errors.New("our own redis has ended by itself; its last lines are in the log at debug")
 	}

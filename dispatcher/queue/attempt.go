@@ -48,7 +48,7 @@ func (t *attempt) make(ctx context.Context) (done Disposition, err error) {
 	}
 	var target string
 	if reason == "" {
-		t.told.URL = dispatcher.RedactURL(url)
+		t.told.URL, _ = shown(t.n.URL, url)
 		if target, err = dispatcher.TargetOf(url); err != nil {
 			reason = dispatcher.ReasonBadURL
 		}

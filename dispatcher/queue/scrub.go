@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"bytes"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,12 +9,35 @@ import (
 	"github.com/tidings/tidings/dispatcher/outbound"
 )
 
-// scrubFrom is the length from which a secret is looked for in answers; shorter ones would blank innocent text.
-const scrubFrom = 6
+// cutFrom is the length from which a header field of an answer may have been cut.
+const cutFrom = 1 << 10
 
 // scrub returns what may be kept of an answer: a target that echoes the request must not carry the notification's
-// secrets into Events (its headers, the values of its URL's query), and its cookies are nobody's business.
+// secrets into Events (its headers, the values of its URL's query, what its URL has from the adapter's configuration),
+// and its cookies are nobody's business.
 func scrub(n dispatcher.Notification, called string, answer outbound.Answer) (header map[string]string, body []byte) {
+	b := newBlanker(secretsOf(n, called))
+	body = answer.Body
+	if text := b.blank(string(body), answer.Truncated); text != string(body) {
+		body = []byte(text)
+	}
+	if len(answer.Header) == 0 {
+		return nil, body
+	}
+	header = make(map[string]string, len(answer.Header))
+	for name := range answer.Header {
+		value := answer.Header.Get(name)
+		value = b.blank(value, len(value) >= cutFrom)
+		if http.CanonicalHeaderKey(name) == "Set-Cookie" {
+			value = dispatcher.Redacted
+		}
+		header[b.blank(name, false)] = value
+	}
+	return header, body
+}
+
+// secretsOf lists what an answer must not tell of a request.
+func secretsOf(n dispatcher.Notification, called string) []string {
 	secrets := []string{n.SigningSecret.Reveal()}
 	_, query, _ := strings.Cut(called, "?")
 	for pair := range strings.SplitSeq(query, "&") {
@@ -28,33 +50,51 @@ func scrub(n dispatcher.Notification, called string, answer outbound.Answer) (he
 			secrets = append(secrets, plain)
 		}
 	}
+	_, configured := shown(n.URL, called)
+	for _, segment := range configured {
+		secrets = append(secrets, segment)
+		if plain, err := url.PathUnescape(segment); err == nil {
+			secrets = append(secrets, plain)
+		}
+	}
 	for _, h := range n.Headers {
-		secrets = append(secrets, h.Value.Reveal())
-		if _, token, ok := strings.Cut(h.Value.Reveal(), " "); ok { // "Bearer x": x alone is as secret
+		value := h.Value.Reveal()
+		secrets = append(secrets, value)
+		if scheme, token, ok := strings.Cut(value, " "); ok { // "Bearer x": x alone is as secret
 			secrets = append(secrets, token)
-		}
-	}
-	body = answer.Body
-	for _, s := range secrets {
-		if len(s) >= scrubFrom {
-			body = bytes.ReplaceAll(body, []byte(s), []byte(dispatcher.Redacted))
-		}
-	}
-	if len(answer.Header) == 0 {
-		return nil, body
-	}
-	header = make(map[string]string, len(answer.Header))
-	for name := range answer.Header {
-		value := answer.Header.Get(name)
-		for _, s := range secrets {
-			if len(s) >= scrubFrom {
-				value = strings.ReplaceAll(value, s, dispatcher.Redacted)
+			if strings.EqualFold(scheme, "Basic") {
+				secrets = append(secrets, basicOf(value)...)
 			}
 		}
-		if http.CanonicalHeaderKey(name) == "Set-Cookie" {
-			value = dispatcher.Redacted
-		}
-		header[name] = value
 	}
-	return header, body
+	return secrets
+}
+
+// basicOf is what a receiver reads out of Basic credentials: user and password, and the password.
+func basicOf(value string) []string {
+	user, password, ok := (&http.Request{Header: http.Header{"Authorization": {value}}}).BasicAuth()
+	if !ok {
+		return nil
+	}
+	return []string{user + ":" + password, password}
+}
+
+// shown is the URL that was called as it may be told: without the values of its query, and without those segments of its
+// path that hold a value of the adapter's configuration, which it returns. What such a value opens the URL with is its
+// base address, and told.
+func shown(template, called string) (told string, configured []string) {
+	path, query, has := strings.Cut(called, "?")
+	template, _, _ = strings.Cut(template, "?")
+	from, to := strings.Split(template, "/"), strings.Split(path, "/")
+	for i := 1; i < len(from) && i < len(to); i++ { // from the end: no value but the base address brings a slash
+		if at := len(to) - i; strings.Contains(from[len(from)-i], "{configuration.") {
+			configured = append(configured, to[at])
+			to[at] = dispatcher.Redacted
+		}
+	}
+	told = strings.Join(to, "/")
+	if has {
+		told += "?" + query
+	}
+	return dispatcher.RedactURL(told), configured
 }
