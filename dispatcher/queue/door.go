@@ -79,7 +79,7 @@ func (k *Keeper) attendOne(ctx context.Context, target string, g dispatcher.Gate
 	}
 	d := k.doorTo(target, g)
 	d.grow(int(c.Passes), k.ceiling(g))
-	n := min(d.limit-int(c.Passes), int(c.Parked), letOutMost)
+	n := min(d.limit-int(c.Passes)-k.gate.without(target), int(c.Parked), letOutMost)
 	n = d.pace(n, now)
 	d.let = int(c.Passes) + max(n, 0)
 	if n <= 0 {

@@ -39,6 +39,7 @@ const (
 // traffic is what this process knows of one target.
 type traffic struct {
 	inFlight, slow, retries int
+	passes                  int // of those in flight, let out by the keeper
 	troubles                int
 	stats                   store.TargetStats
 	touched                 time.Time
@@ -78,6 +79,9 @@ func (g *Gate) enter(target string, d dispatcher.Delivery) (*Passage, dispatcher
 		return nil, why
 	}
 	t.inFlight++
+	if p.pass {
+		t.passes++
+	}
 	t.touched = now
 	if p.retry {
 		t.retries++
@@ -131,6 +135,9 @@ func (g *Gate) leave(p *Passage, v dispatcher.Verdict, a dispatcher.Attempt) (tr
 	p.left = true
 	t := g.targets[p.target]
 	t.inFlight--
+	if p.pass {
+		t.passes--
+	}
 	if p.retry {
 		t.retries--
 		g.retries--
@@ -192,6 +199,17 @@ func (g *Gate) of(target string) dispatcher.Gate {
 		return gate
 	}
 	return dispatcher.Gate{State: dispatcher.GateClosed}
+}
+
+// without returns how many attempts are in flight in this process that the keeper has not let out.
+func (g *Gate) without(target string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := g.targets[target]
+	if t == nil {
+		return 0
+	}
+	return t.inFlight - t.passes
 }
 
 // mayBeOpen also holds for a gate of which this process has not read yet.
