@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,7 +17,7 @@ const cutFrom = 1 << 10
 // secrets into Events (its headers, the values of its URL's query, what its URL has from the adapter's configuration),
 // and its cookies are nobody's business.
 func scrub(n dispatcher.Notification, called string, answer outbound.Answer) (header map[string]string, body []byte) {
-	b := newBlanker(secretsOf(n, called))
+	b := newBlanker(secretsOf(n, called), answered(answer))
 	body = answer.Body
 	if text := b.blank(string(body), answer.Truncated); text != string(body) {
 		body = []byte(text)
@@ -34,6 +35,21 @@ func scrub(n dispatcher.Notification, called string, answer outbound.Answer) (he
 		header[b.blank(name, false)] = value
 	}
 	return header, body
+}
+
+// answered tells whether an answer may hold a text: one that was cut may hold the beginning of any.
+func answered(answer outbound.Answer) func(text string) bool {
+	return func(text string) bool {
+		if answer.Truncated || bytes.Contains(answer.Body, []byte(text)) {
+			return true
+		}
+		for name := range answer.Header {
+			if value := answer.Header.Get(name); len(value) >= cutFrom || strings.Contains(value, text) || strings.Contains(name, text) {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 // secretsOf lists what an answer must not tell of a request.
