@@ -26,6 +26,7 @@ type commands struct {
 	Token   tokenCommand   `cmd:"" help:"Make a token for the configuration file."`
 	Check   checkCommand   `cmd:"" help:"Print the invariant (accepted, terminal, open, overdue, orphaned); ends with 1 when anything is orphaned."`
 	Requeue requeueCommand `cmd:"" help:"Put everything that is owed back to work, after whatever was lost."`
+	Demo    demoCommand    `cmd:"" help:"Tell one order's life through all four systems, with failures and retries, and leave."`
 	Listen  listenCommand  `cmd:"" help:"Receive and print deliveries: a target for trying things out."`
 }
 
