@@ -92,7 +92,14 @@ func (f fbpiFiles) write(name string, text []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	return os.Rename(half.Name(), filepath.Join(f.dir, name))
+	if err := os.Rename(half.Name(), filepath.Join(f.dir, name)); err != nil {
+		return err
+	}
+	if dir, err := os.Open(f.dir); err == nil { // the new name, too; not every system can, and then it is as safe as it gets
+		_ = dir.Sync()
+		_ = dir.Close()
+	}
+	return nil
 }
 
 // fbpiFileName has one name for each order_nr.

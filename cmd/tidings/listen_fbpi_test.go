@@ -127,9 +127,7 @@ func TestFBPIFlowStoresTheOrder(t *testing.T) {
 		t.Error("headers", source.headers)
 	}
 	for _, status := range []string{"received", "fetched", "stored"} {
-		if !strings.Contains(l.out.String(), "fbpi order NF.1: "+status) {
-			t.Errorf("%s is not told:\n%s", status, l.out)
-		}
+		l.eventually(func() bool { return strings.Contains(l.out.String(), "fbpi order NF.1: "+status) })
 	}
 	if strings.Contains(l.out.String(), "t0ken") {
 		t.Error("the token is told")
