@@ -4,40 +4,69 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"strings"
-	"sync"
 	"time"
 
-	"github.com/tidings/tidings/dispatcher/sign"
+	"github.com/tidings/tidings/dispatcher/receiver"
 )
 
+// listen is a receiver for trying things out. listen_check.go reads the flags, listen_handler.go takes a request through
+// its steps: read and verify (package receiver), hold it against what came before (listen_history.go), play a fault
+// (listen_faults.go), run noon's flow (listen_fbpi*.go), print (listen_print.go).
 type listenCommand struct {
-	Port      uint16 `help:"Port on 127.0.0.1; 0 takes a free one." default:"9090"`
-	Secret    string `help:"Verify the seal of every request with this Standard Webhooks secret (whsec_...)."`
-	Status    int    `help:"Answer with this status." default:"200"`
-	FailFirst int    `help:"Answer 503 to the first N requests." placeholder:"N"`
+	Port      uint16   `help:"Port on 127.0.0.1; 0 takes a free one." default:"9090"`
+	Secret    []string `help:"Verify seals with this Standard Webhooks secret (whsec_...). Repeatable." sep:"none"`
+	PublicKey []string `help:"Verify seals with this public key: whpk_..., or a PEM file with an RSA key (fatpay) or an ed25519 key. Repeatable." sep:"none" placeholder:"KEY|FILE"`
+	JSON      bool     `help:"Print one JSON object per line instead of text; the address then goes to standard error."`
+
+	Status     int           `help:"Answer with this status." default:"200"`
+	FailFirst  int           `help:"Let the first N requests fail." placeholder:"N"`
+	Fail       float64       `help:"Let this share of the requests fail, 0 to 1." placeholder:"SHARE"`
+	FailStatus int           `help:"Status of requests that are let fail." default:"503"`
+	RetryAfter *uint32       `help:"Ask with every failure not to come back for so many seconds." placeholder:"SECONDS"`
+	Delay      time.Duration `help:"Wait so long before answering." placeholder:"DURATION"`
+	Hang       bool          `help:"Never answer: wait until the sender gives up."`
+	Seed       *uint64       `help:"Make chance repeatable: the same seed lets the same requests fail." placeholder:"N"`
+
+	FBPIBase     string `name:"fbpi-base" help:"Run noon's flow: fetch order and customer of every FBPI event from here, merge and store them in --out." placeholder:"URL"`
+	FBPIToken    string `name:"fbpi-token" help:"Bearer token for that (better in TIDINGS_FBPI_TOKEN)." placeholder:"TOKEN"`
+	FBPIMerchant string `name:"fbpi-merchant" help:"X-Merchant for that; not needed with a token that speaks for one merchant." placeholder:"MERCHANT"`
+	FBPITries    int    `name:"fbpi-tries" help:"How often to ask for an order or a customer that is not available." default:"8" placeholder:"N"`
+	Out          string `help:"Directory for what noon's flow stores: a file per order, and beside it how far it is." placeholder:"DIR"`
 }
 
-// Run receives and prints until the context ends: a target for trying things out.
+// Run receives and prints until the context ends.
 func (c listenCommand) Run(ctx context.Context, out output) error {
-	if c.Status < 200 || c.Status > 599 {
-		return usageError{fmt.Errorf("--status: %d is no final status (200 to 599)", c.Status)}
+	verifier, err := c.check()
+	if err != nil {
+		return usageError{fmt.Errorf("the flags have faults:\n%w", err)}
 	}
-	if c.Secret != "" {
-		if err := sign.CheckSecret(c.Secret); err != nil {
-			return usageError{fmt.Errorf("--secret: %w", err)}
+	printer := &arrivalPrinter{to: out.Out, json: c.JSON}
+	handler := &arrivalHandler{
+		verifier: verifier, faults: newFaults(c), history: newHistory(), printer: printer, now: time.Now,
+	}
+	if c.FBPIBase != "" {
+		if handler.flow, err = openFBPIFlow(c.fbpiConfig(printer)); err != nil {
+			return err
 		}
+		handler.flow.resume(ctx)
+		defer handler.flow.close()
 	}
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", c.Port))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out.Out, "listening on http://%s\n", listener.Addr())
-	server := &http.Server{Handler: &printer{cfg: c, to: out.Out, seen: map[string]int{}}, ReadHeaderTimeout: 10 * time.Second}
+	greet := out.Out
+	if c.JSON {
+		greet = out.Err
+	}
+	fmt.Fprintf(greet, "listening on http://%s\n", listener.Addr())
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -45,43 +74,25 @@ func (c listenCommand) Run(ctx context.Context, out output) error {
 	return nil
 }
 
-// printer answers as told and prints every request.
-type printer struct {
-	cfg  listenCommand
-	to   io.Writer
-	mu   sync.Mutex
-	n    int
-	seen map[string]int // webhook-id -> how often
+// fbpiConfig takes flags that check has passed.
+func (c listenCommand) fbpiConfig(printer *arrivalPrinter) fbpiConfig {
+	return fbpiConfig{
+		Base: c.FBPIBase, Token: c.FBPIToken, Merchant: c.FBPIMerchant, Tries: c.FBPITries, Dir: c.Out,
+		Chance: newChance(c.Seed), Report: printer.fbpi, Now: time.Now,
+	}
 }
 
-func (p *printer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 8<<20))
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.n++
-	id := r.Header.Get("Webhook-Id")
-	p.seen[id]++
-	status := p.cfg.Status
-	if p.n <= p.cfg.FailFirst {
-		status = http.StatusServiceUnavailable
-	}
-	fmt.Fprintf(p.to, "\n%s %s -> %d\n", r.Method, r.URL.RequestURI(), status)
-	for _, name := range []string{"Content-Type", "webhook-id", "X-Tidings-Attempt", "X-Tidings-Order-Version", "X-Tidings-Scope", "x-merchant", "x-channel"} {
-		fmt.Fprintf(p.to, "  %s: %s\n", strings.ToLower(name), r.Header.Get(name))
-	}
-	if p.seen[id] > 1 {
-		fmt.Fprintf(p.to, "  seen before: %d times with this webhook-id\n", p.seen[id]-1)
-	}
-	if p.cfg.Secret != "" {
-		verdict := "seal: good"
-		if err := sign.VerifyStandardWebhooks(r.Header, body, time.Now(), 5*time.Minute, p.cfg.Secret); err != nil {
-			verdict = "seal: BAD: " + err.Error()
+// keysOf adds every key of the flags to the verifier and returns what is wrong with them.
+func (c listenCommand) keysOf(v *receiver.Verifier) (faults []error) {
+	for i, secret := range c.Secret {
+		if err := addSecret(v, secret); err != nil {
+			faults = append(faults, fmt.Errorf("--secret (%d of %d): %w", i+1, len(c.Secret), err))
 		}
-		fmt.Fprintf(p.to, "  %s\n", verdict)
 	}
-	fmt.Fprintf(p.to, "%s\n", body)
-	if err != nil {
-		fmt.Fprintf(p.to, "  body broke off: %v\n", err)
+	for i, key := range c.PublicKey {
+		if err := addPublicKey(v, key); err != nil {
+			faults = append(faults, fmt.Errorf("--public-key (%d of %d): %w", i+1, len(c.PublicKey), err))
+		}
 	}
-	w.WriteHeader(status)
+	return faults
 }

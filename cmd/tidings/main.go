@@ -27,6 +27,7 @@ type commands struct {
 	Check   checkCommand   `cmd:"" help:"Print the invariant (accepted, terminal, open, overdue, orphaned); ends with 1 when anything is orphaned."`
 	Requeue requeueCommand `cmd:"" help:"Put everything that is owed back to work, after whatever was lost."`
 	Reseal  resealCommand  `cmd:"" help:"Seal what is sealed with an older key with the first one; ends with 1 while an older one is still needed."`
+	Demo    demoCommand    `cmd:"" help:"Tell one order's life through all four systems, with failures and retries, and leave."`
 	Listen  listenCommand  `cmd:"" help:"Receive and print deliveries: a target for trying things out."`
 }
 
