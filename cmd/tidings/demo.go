@@ -94,7 +94,7 @@ func demoSettings(args ...string) (settings, error) {
 	if _, err := parser.Parse(args); err != nil {
 		return settings{}, err
 	}
-	return flags.check(nil)
+	return flags.check(configFile{})
 }
 
 // close ends all of it, the senders first, and removes the data.
