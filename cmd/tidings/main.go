@@ -27,6 +27,9 @@ type commands struct {
 	Check   checkCommand   `cmd:"" help:"Print the invariant (accepted, terminal, open, overdue, orphaned); ends with 1 when anything is orphaned."`
 	Requeue requeueCommand `cmd:"" help:"Put everything that is owed back to work, after whatever was lost."`
 	Listen  listenCommand  `cmd:"" help:"Receive and print deliveries: a target for trying things out."`
+	Bench   benchCommand   `cmd:"" help:"Measure Tidings on this machine."`
+
+	BenchProcess benchProcess `cmd:"" hidden:""`
 }
 
 func main() {
