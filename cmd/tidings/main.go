@@ -29,6 +29,9 @@ type commands struct {
 	Reseal  resealCommand  `cmd:"" help:"Seal what is sealed with an older key with the first one; ends with 1 while an older one is still needed."`
 	Demo    demoCommand    `cmd:"" help:"Tell one order's life through all four systems, with failures and retries, and leave."`
 	Listen  listenCommand  `cmd:"" help:"Receive and print deliveries: a target for trying things out."`
+	Bench   benchCommand   `cmd:"" help:"Measure Tidings on this machine."`
+
+	BenchProcess benchProcess `cmd:"" hidden:""`
 }
 
 func main() {

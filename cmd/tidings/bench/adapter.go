@@ -1,0 +1,83 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// adapter changes orders over the API, as a shop does. Orders take turns, and so do their targets.
+type adapter struct {
+	base     string
+	token    string
+	prefix   string                 // of the ids of its orders
+	orders   int                    // a multiple of the targets
+	url      func(order int) string // where the changes of an order go
+	merchant func(order int) string // whose it is
+	client   *http.Client
+}
+
+func (s *stand) adapter(prefix string, orders int, url, merchant func(order int) string) *adapter {
+	return &adapter{base: s.base + "/api/v0/checkout/orders/", token: s.token, prefix: prefix, orders: orders, url: url, merchant: merchant,
+		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConns: openInFlight, MaxIdleConnsPerHost: openInFlight}}}
+}
+
+// registerWriters is how many register at once.
+const registerWriters = 16
+
+// register makes the orders, each with one notification that fires at every change of the state. They have no state yet,
+// so nothing is owed.
+func (a *adapter) register(ctx context.Context, timeout time.Duration) error {
+	done := closedLoop(ctx, registerWriters, a.orders, time.Hour, func(ctx context.Context, order int, _ time.Time) error {
+		return a.put(ctx, order, fmt.Sprintf(`{"total":1,"notifications":[{"url":%q,"scope":{"state":["*"]},"timeout":%q}]}`, a.url(order), timeout))
+	})
+	if err := done.fault(ctx); err != nil {
+		return fmt.Errorf("register %d orders: %w", a.orders, err)
+	}
+	return nil
+}
+
+// change is a sender.
+func (a *adapter) change(ctx context.Context, seq int, due time.Time) error {
+	return a.put(ctx, seq%a.orders, document(seq, due))
+}
+
+func (a *adapter) put(ctx context.Context, order int, body string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, a.base+a.prefix+strconv.Itoa(order), strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+a.token)
+	req.Header.Set("X-Merchant", a.merchant(order))
+	req.Header.Set("X-Channel", "web")
+	res, err := a.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode/100 != 2 {
+		err = fmt.Errorf("PUT: %d %s", res.StatusCode, text)
+	}
+	return err
+}
+
+// document is an order of about 1 KB in a state that it did not have before.
+func document(seq int, due time.Time) string {
+	return fmt.Sprintf(`{"state":{"currentStatus":"s%d"},%s,%s}`, seq, stamp(seq, due), usualOrder)
+}
+
+var usualOrder = func() string {
+	var items []string
+	for i := range 5 {
+		items = append(items, fmt.Sprintf(`{"id":"%d","reference":"SKU-%05d","name":"Leather hiking boots, brown, size %d","quantity":%d,"price":{"includingVat":1249.00,"vat":249.80}}`,
+			i+1, 4711*(i+1), 38+i, i+1))
+	}
+	return `"total":{"includingVat":18735.00,"currency":"SEK"},"customer":{"email":"kim.larsson@example.com","phone":"+46700000000",` +
+		`"address":{"firstName":"Kim","lastName":"Larsson","street":"Sveavagen 1","zip":"11157","city":"Stockholm","country":"SE"}},` +
+		`"cart":{"items":[` + strings.Join(items, ",") + `]}`
+}()
