@@ -9,11 +9,12 @@ import (
 
 // Message is what a seal covers. The bytes of Body are the bytes that are sent; nothing may touch them after.
 type Message struct {
-	Method    string
-	URL       string
-	ID        string    // the delivery's id, the same on every attempt
-	Timestamp time.Time // of this attempt
-	Body      []byte
+	Method      string
+	URL         string
+	ID          string    // the delivery's id, the same on every attempt
+	Timestamp   time.Time // of this attempt
+	ContentType string    // as it is sent; only HTTP Message Signatures cover it
+	Body        []byte
 }
 
 // Signer is one way to seal a request. It is safe for concurrent use and never prints its keys.
