@@ -111,6 +111,8 @@ func (s *Server) routes(r *gin.Engine) {
 	v0.PUT("/orders/:orderId/notifications/:id", write, s.putNotification)
 	v0.DELETE("/orders/:orderId/notifications/:id", write, s.deleteNotification)
 
+	v0.POST("/orders/:orderId/notifications/:id/rotate-secret", write, s.idempotent, s.rotateSecret)
+
 	v0.GET("/notifications/events", read, s.listEvents)
 	v0.GET("/notifications/events/:eventId", read, s.getEvent)
 	v0.POST("/notifications/events/:eventId/retry", retry, s.idempotent, s.retryEvent)

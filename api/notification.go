@@ -44,6 +44,8 @@ type notificationInput struct {
 type signingInput struct {
 	Scheme string `json:"scheme" validate:"required,oneof=standard-webhooks standard-webhooks-v1a none"`
 	Secret string `json:"secret"`
+	// Read-only: accepted so that what was read can be written back.
+	PublicKey scope.Value `json:"publicKey"`
 }
 
 type retryInput struct {
@@ -199,10 +201,14 @@ func readSigning(in *signingInput, n *dispatcher.Notification, at scope.Pointer)
 		}
 		return nil
 	}
-	n.Signing, n.SigningSecret = in.Scheme, dispatcher.Secret(in.Secret)
+	n.Signing = in.Scheme
 	if n.Format == dispatcher.FormatFaTPay {
 		return scope.Faults{{Pointer: at.String(), Detail: "the format fatpay has a seal of its own"}}
 	}
+	if in.Secret == "" {
+		return nil // stands for what is registered, or a fresh one
+	}
+	n.Secrets = []dispatcher.SigningSecret{{Secret: dispatcher.Secret(in.Secret)}}
 	if in.Secret == dispatcher.Redacted {
 		return nil // stands for the secret that is registered
 	}

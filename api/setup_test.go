@@ -41,6 +41,7 @@ type door struct {
 	handler http.Handler
 	url     string // of a server with it
 	store   *store.Store
+	rdb     *redis.Client
 }
 
 // each runs fn over every Redis that there is, in parallel.
@@ -58,7 +59,7 @@ func open(t testing.TB, rdb *redis.Client) door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := door{store: store.New(store.Config{Redis: rdb, Sealer: sealer})}
+	d := door{rdb: rdb, store: store.New(store.Config{Redis: rdb, Sealer: sealer})}
 	log := slog.New(slog.DiscardHandler)
 	registry := prometheus.NewRegistry()
 	out := outbound.New(outbound.Config{}) // strict, as in production
@@ -218,4 +219,18 @@ func (d door) load(t testing.TB, id string) store.State {
 		t.Fatal(err)
 	}
 	return state
+}
+
+// forgetAnswers drops every answer that was kept for an Idempotency-Key, as if its process had died before it kept it.
+func (d door) forgetAnswers(t testing.TB) {
+	t.Helper()
+	keys, err := d.rdb.Keys(t.Context(), "td{s*}:i:*").Result()
+	if err != nil || len(keys) == 0 {
+		t.Fatalf("%d answers are kept, %v", len(keys), err)
+	}
+	for _, key := range keys {
+		if err := d.rdb.Del(t.Context(), key).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -16,7 +16,7 @@ func full(t *testing.T) dispatcher.Notification {
 		ID: "n1", AdapterID: "erp", Reference: "export", Description: "to the ERP", URL: "https://h/p?token=s3cret", Version: "v0",
 		Method: "POST", Headers: []dispatcher.Header{{Name: "X-Key", Value: "s3cret"}}, Scope: rule(t, `"/state"`, `{"const":10}`),
 		ExcludeActors: []string{"pim"}, Format: "norce", Options: value(t, `{"a":1}`), Signing: "standard-webhooks",
-		SigningSecret: "whsec_s3cret", Ordering: dispatcher.OrderingStrict,
+		Secrets: secrets("whsec_s3cret"), Ordering: dispatcher.OrderingStrict,
 		Retry:   dispatcher.Retry{MaxAttempts: 3, Schedule: durations(time.Second)},
 		Timeout: dispatcher.Duration(time.Second), ExpiresAfter: dispatcher.Duration(time.Hour), Created: noon,
 	}
@@ -48,7 +48,7 @@ func TestSameContent(t *testing.T) {
 		{"format", false, func(n *dispatcher.Notification) { n.Format = "x" }},
 		{"options", false, func(n *dispatcher.Notification) { n.Options = value(t, `{"a":2}`) }},
 		{"signing", false, func(n *dispatcher.Notification) { n.Signing = "" }},
-		{"secret", false, func(n *dispatcher.Notification) { n.SigningSecret = "whsec_other" }},
+		{"secret", false, func(n *dispatcher.Notification) { n.Secrets = secrets("whsec_other") }},
 		{"ordering", false, func(n *dispatcher.Notification) { n.Ordering = dispatcher.OrderingNone }},
 		{"attempts", false, func(n *dispatcher.Notification) { n.Retry.MaxAttempts = 4 }},
 		{"schedule", false, func(n *dispatcher.Notification) { n.Retry.Schedule = durations(time.Minute) }},

@@ -41,7 +41,37 @@ type notificationRecord struct {
 type sealedPart struct {
 	URL     string      `json:"u"`
 	Headers [][2]string `json:"h,omitempty"`
-	Secret  string      `json:"s,omitempty"`
+	// The current secret, and those before it.
+	Secret string        `json:"s,omitempty"`
+	Mark   string        `json:"m,omitempty"`
+	Older  []olderSecret `json:"o,omitempty"`
+}
+
+type olderSecret struct {
+	Secret string `json:"s"`
+	Mark   string `json:"m,omitempty"`
+	Until  int64  `json:"u"` // ms
+}
+
+func (p *sealedPart) putSecrets(secrets []dispatcher.SigningSecret) {
+	for i, s := range secrets {
+		if i == 0 {
+			p.Secret, p.Mark = s.Secret.Reveal(), s.Mark
+			continue
+		}
+		p.Older = append(p.Older, olderSecret{s.Secret.Reveal(), s.Mark, millis(s.Until)})
+	}
+}
+
+func (p sealedPart) secrets() (all []dispatcher.SigningSecret) {
+	if p.Secret == "" {
+		return nil
+	}
+	all = append(all, dispatcher.SigningSecret{Secret: dispatcher.Secret(p.Secret), Mark: p.Mark})
+	for _, o := range p.Older {
+		all = append(all, dispatcher.SigningSecret{Secret: dispatcher.Secret(o.Secret), Mark: o.Mark, Until: fromMillis(o.Until)})
+	}
+	return all
 }
 
 func sealPlace(ref dispatcher.OrderRef, id string) string {
@@ -49,7 +79,8 @@ func sealPlace(ref dispatcher.OrderRef, id string) string {
 }
 
 func (s *Store) encodeNotification(ref dispatcher.OrderRef, n dispatcher.Notification) ([]byte, error) {
-	part := sealedPart{URL: n.URL, Secret: n.SigningSecret.Reveal()}
+	part := sealedPart{URL: n.URL}
+	part.putSecrets(n.Secrets)
 	for _, h := range n.Headers {
 		part.Headers = append(part.Headers, [2]string{h.Name, h.Value.Reveal()})
 	}
@@ -88,7 +119,7 @@ func (s *Store) decodeNotification(ref dispatcher.OrderRef, id, text string) (di
 	n = dispatcher.Notification{
 		ID: id, AdapterID: r.AdapterID, Reference: r.Reference, Description: r.Description, Version: r.Version,
 		Method: r.Method, Scope: rule, ExcludeActors: r.ExcludeActors, Format: r.Format, Options: r.Options,
-		Signing: r.Signing, SigningSecret: dispatcher.Secret(part.Secret), Ordering: dispatcher.Ordering(r.Ordering),
+		Signing: r.Signing, Secrets: part.secrets(), Ordering: dispatcher.Ordering(r.Ordering),
 		Retry: r.Retry, Timeout: dispatcher.Duration(r.Timeout), ExpiresAfter: dispatcher.Duration(r.ExpiresAfter),
 		Created: fromMicros(r.Created), Stopped: fromMillis(r.Stopped), SpelledInvoke: r.Invoke, URL: part.URL,
 	}
@@ -128,7 +159,7 @@ func (s *Store) StopNotification(ctx context.Context, ref dispatcher.OrderRef, c
 			return err
 		}
 		n, ok := state.Notification(called.ID)
-		if !ok || !n.Stopped.IsZero() || !n.SameContent(called) || !n.Created.Equal(called.Created) {
+		if !ok || !n.Stopped.IsZero() || !called.SameContent(n) || !n.Created.Equal(called.Created) {
 			return nil
 		}
 		n.Stopped = s.now()

@@ -67,7 +67,8 @@ func TestNotificationRoundTrip(t *testing.T) {
 		full.SpelledInvoke = true
 		full.Headers = []dispatcher.Header{{Name: "X-API-Key", Value: "k&y"}, {Name: "X-Other", Value: "o"}}
 		full.ExcludeActors = []string{"erp"}
-		full.Signing, full.SigningSecret = dispatcher.SigningStandardWebhooks, "whsec_c2VjcmV0"
+		full.Signing = dispatcher.SigningStandardWebhooks
+		full.Secrets = []dispatcher.SigningSecret{{Secret: "whsec_c2VjcmV0", Mark: "m1"}, {Secret: "whsec_b2xk", Mark: "m0", Until: began}, {Secret: "whsec_b2xkZXI", Until: began}}
 		full.Retry = dispatcher.Retry{MaxAttempts: 3, Schedule: []dispatcher.Duration{1e9, 2e9}}
 		full.ExpiresAfter = dispatcher.Duration(retention)
 		full.Stopped = began.Add(1e9)
@@ -90,7 +91,8 @@ func TestNotificationRoundTrip(t *testing.T) {
 		if len(got) != 2 || got[0].ID != "full" || got[1].ID != "plain" {
 			t.Fatalf("in the order of registration: %+v", got)
 		}
-		if !got[0].SameContent(full) || !got[0].Created.Equal(full.Created) || !got[0].Stopped.Equal(full.Stopped) {
+		if !got[0].SameContent(full) || !got[0].Created.Equal(full.Created) || !got[0].Stopped.Equal(full.Stopped) ||
+			!slices.Equal(got[0].Secrets, full.Secrets) {
 			t.Errorf("got %+v\nwant %+v", got[0], full)
 		}
 		if !got[1].SameContent(plain) || !got[1].Stopped.IsZero() {

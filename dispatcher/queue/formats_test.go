@@ -84,7 +84,7 @@ func TestSealedWithEd25519(t *testing.T) {
 		r := newReceiver(t, nil)
 		secret, public := sign.GenerateKeyV1a()
 		h.register(r.URL, func(n *dispatcher.Notification) {
-			n.Signing, n.SigningSecret = dispatcher.SigningStandardWebhooksV1a, dispatcher.Secret(secret)
+			n.Signing, n.Secrets = dispatcher.SigningStandardWebhooksV1a, []dispatcher.SigningSecret{{Secret: dispatcher.Secret(secret)}}
 		})
 		d := h.change("completed")[0]
 		h.await(d.ID, dispatcher.StatusDelivered)

@@ -16,7 +16,10 @@ const scrubFrom = 6
 // scrub returns what may be kept of an answer: a target that echoes the request must not carry the notification's
 // secrets into Events (its headers, the values of its URL's query), and its cookies are nobody's business.
 func scrub(n dispatcher.Notification, called string, answer outbound.Answer) (header map[string]string, body []byte) {
-	secrets := []string{n.SigningSecret.Reveal()}
+	var secrets []string
+	for _, s := range n.Secrets {
+		secrets = append(secrets, s.Secret.Reveal())
+	}
 	_, query, _ := strings.Cut(called, "?")
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, has := strings.Cut(pair, "=")
