@@ -82,6 +82,7 @@ func newContract(t *testing.T, working bool) *contract {
 	c := &contract{t: t, rdb: rdb, seen: map[string]bool{}}
 	c.handler = api.New(api.Config{
 		Store: st, Producer: producer, Outbound: out, Health: api.NewHealth(st), Registry: registry, Log: log,
+		TestWait: time.Second,
 		Tokens: []api.Token{
 			{Name: "adapter", Hash: sha256.Sum256([]byte("adapter")), Merchants: []string{"acme"}, Role: api.RoleAdapter},
 			{Name: "merchant", Hash: sha256.Sum256([]byte("merchant")), Merchants: []string{"acme"}, Role: api.RoleMerchant},
@@ -493,12 +494,18 @@ type told struct{ path, id string }
 func TestAnswersAreAsDocumented(t *testing.T) {
 	t.Parallel()
 	c := newContract(t, true)
-	received := make(chan told, 100)
+	received, slow := make(chan told, 100), make(chan struct{})
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		received <- told{r.URL.Path, r.Header.Get("Webhook-Id")}
 		if r.URL.Path == "/ill" {
 			w.Header().Set("Retry-After", "3600")
 			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		if r.URL.Path == "/slow" {
+			select {
+			case <-slow:
+			case <-r.Context().Done():
+			}
 		}
 		_, _ = io.WriteString(w, "thanks")
 	}))
@@ -509,6 +516,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	well := c.deliver(receiver.URL+"/well", received, "delivered")
 	ill := c.deliver(receiver.URL+"/ill", received, "retrying")
 	c.events(well, ill)
+	c.tests(well, receiver.URL, received, slow)
 	c.retries(well, ill, received)
 	c.configurations()
 	c.operators()
@@ -754,6 +762,30 @@ func (c *contract) retries(well, ill owed, received <-chan told) {
 	c.do(exchange{id: "getDelivery", in: map[string]string{"deliveryId": well.delivery}, want: 200})
 	c.do(exchange{id: "getSigningKeys", want: 200})
 	c.fails("payload_gone", exchange{id: "retryEvent", in: in(well), body: force, want: 409})
+}
+
+func (c *contract) tests(well owed, base string, received <-chan told, slow chan<- struct{}) {
+	in := func(order, id string) map[string]string { return map[string]string{"orderId": order, "id": id} }
+	merchant := map[string]string{"Authorization": "Bearer merchant"}
+	a := c.do(exchange{id: "testNotification", in: in(well.order, well.notification), header: merchant, want: 200})
+	if a.at(c.t, "trigger") != "test" || a.at(c.t, "request", "headers", "X-Tidings-Test") != "true" || a.at(c.t, "outcome") != "delivered" {
+		c.t.Errorf("test: %s", a.body)
+	}
+	c.arrives(owed{delivery: a.at(c.t, "deliveryId")}, received)
+	c.do(exchange{id: "getDelivery", in: map[string]string{"deliveryId": a.at(c.t, "deliveryId")}, want: 200})
+	c.fails("not_retryable", exchange{id: "retryEvent", in: map[string]string{"eventId": a.at(c.t, "id")}, body: `{"force":true}`, want: 409})
+	c.fails("not_found", exchange{id: "testNotification", in: in(well.order, "none"), want: 404})
+
+	// Ahead of the order's first document, and too slow to be waited for.
+	c.do(exchange{id: "postNotification", in: map[string]string{"orderId": "ahead"}, want: 201,
+		body: `{"id":"n1","url":"` + base + `/slow","scope":{"state":["paid"]}}`})
+	late := owed{delivery: c.do(exchange{id: "testNotification", in: in("ahead", "n1"), want: 202}).at(c.t, "deliveryId")}
+	c.arrives(late, received)
+	close(slow)
+	event := c.await(late, 1, "delivered")
+	if a := c.do(exchange{id: "getEvent", in: map[string]string{"eventId": event}, want: 200}); a.at(c.t, "orderVersion") != "0" || a.at(c.t, "scope") != "[state.paid]" {
+		c.t.Errorf("Event: %s", a.body)
+	}
 }
 
 func (c *contract) configurations() {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -76,7 +77,7 @@ func open(t testing.TB, rdb *redis.Client) door {
 			token(adapterToken, api.RoleAdapter, "acme"), token(readerToken, api.RoleMerchant, "acme"),
 			token(adminToken, api.RoleAdmin, "*"), token(globexToken, api.RoleAdapter, "globex"),
 		},
-		Monitoring: http.NotFoundHandler(),
+		Monitoring: http.NotFoundHandler(), TestWait: 50 * time.Millisecond,
 	})
 	server := httptest.NewServer(d.handler)
 	t.Cleanup(server.Close)

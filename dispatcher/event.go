@@ -91,6 +91,9 @@ func NewEvent(d Delivery, a Attempt) Event {
 			"X-Tidings-Event":         e.ID,
 			"X-Tidings-Order-Version": strconv.FormatInt(d.OrderVersion, 10),
 		}
+		if d.Test {
+			e.Request.Headers["X-Tidings-Test"] = "true"
+		}
 		for _, name := range a.HeaderNames {
 			e.Request.Headers[name] = Redacted
 		}

@@ -61,6 +61,7 @@ type deliveryRecord struct {
 	Lone           bool                  `json:"y,omitempty"`
 	WasDelivered   bool                  `json:"q,omitempty"`
 	SettledAt      int64                 `json:"z,omitempty"`
+	Test           bool                  `json:"ts,omitempty"`
 	Erased         bool                  `json:"b,omitempty"`
 }
 
@@ -75,7 +76,7 @@ func encodeDelivery(d dispatcher.Delivery, revision int) ([]byte, error) {
 		Evidence: d.Evidence, Format: d.Format, Options: d.Options, Ordering: string(d.Ordering),
 		Created: millis(d.Created), ExpiresAt: millis(d.ExpiresAt), Reason: string(d.Reason), StatusCode: d.StatusCode,
 		Attempts: d.Attempts, Counted: d.Counted, NextAttemptAt: millis(d.NextAttemptAt),
-		NextTrigger: string(d.NextTrigger), Lone: d.Lone, WasDelivered: d.WasDelivered, SettledAt: millis(d.SettledAt), Erased: d.Erased,
+		NextTrigger: string(d.NextTrigger), Lone: d.Lone, WasDelivered: d.WasDelivered, SettledAt: millis(d.SettledAt), Test: d.Test, Erased: d.Erased,
 	})
 	if err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func decodeDelivery(id, text string) (Held, error) {
 		Ordering: dispatcher.Ordering(r.Ordering), Created: fromMillis(r.Created), ExpiresAt: fromMillis(r.ExpiresAt),
 		Status: status, Reason: dispatcher.Reason(r.Reason), StatusCode: r.StatusCode, Attempts: r.Attempts,
 		Counted: r.Counted, NextAttemptAt: fromMillis(r.NextAttemptAt), NextTrigger: dispatcher.Trigger(r.NextTrigger),
-		Lone: r.Lone, WasDelivered: r.WasDelivered, SettledAt: fromMillis(r.SettledAt), Erased: r.Erased, Generation: int(generation),
+		Lone: r.Lone, WasDelivered: r.WasDelivered, SettledAt: fromMillis(r.SettledAt), Test: r.Test, Erased: r.Erased, Generation: int(generation),
 		ClaimedAt: fromMillis(claimed),
 	}}, nil
 }

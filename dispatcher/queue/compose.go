@@ -94,6 +94,9 @@ func (d *Deliverer) headers(del dispatcher.Delivery, a dispatcher.Attempt) http.
 	header.Set("X-Tidings-Attempt", strconv.Itoa(a.Number))
 	header.Set("X-Tidings-Order-Version", strconv.FormatInt(del.OrderVersion, 10))
 	header.Set("X-Tidings-Scope", scopeHeader(del.Scope))
+	if del.Test {
+		header.Set("X-Tidings-Test", "true")
+	}
 	header.Set("X-Merchant", del.Merchant)
 	header.Set("X-Channel", del.Channel)
 	// One trace for all that a change caused (W3C Trace Context): its id is the change's.
