@@ -47,11 +47,9 @@ func sampleKeys(n Notification, document scope.Value) []string {
 	if pointer, ok := rule.Text(); ok {
 		return []string{pointer}
 	}
-	for _, m := range rule.Members() {
-		if m.Name == "state" {
-			return []string{"state." + sampleStatus(n)}
-		}
-		return []string{m.Name}
+	name := rule.Members()[0].Name // an object scope has one at least
+	if name == "state" {
+		name += "." + sampleStatus(n)
 	}
-	return []string{}
+	return []string{name}
 }
