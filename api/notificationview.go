@@ -31,6 +31,7 @@ type notificationView struct {
 	Format        string                       `json:"format"`
 	Options       scope.Value                  `json:"options,omitzero"`
 	Signing       *signingView                 `json:"signing,omitempty"`
+	Handshake     bool                         `json:"handshake,omitempty"`
 	Ordering      dispatcher.Ordering          `json:"ordering"`
 	Retry         dispatcher.Retry             `json:"retry,omitzero"`
 	Timeout       dispatcher.Duration          `json:"timeout"`
@@ -38,6 +39,7 @@ type notificationView struct {
 	Version       string                       `json:"version,omitempty"`
 	Created       *time.Time                   `json:"created,omitempty"`
 	Stopped       *time.Time                   `json:"stopped,omitempty"`
+	Consented     *time.Time                   `json:"consented,omitempty"`
 }
 
 // signingView holds no secret but for the one answer that tells a generated one.
@@ -106,7 +108,7 @@ func viewNotification(n dispatcher.Notification, signing *signingView) notificat
 		ID: n.ID, AdapterID: n.AdapterID, Reference: n.Reference, Description: n.Description, URL: n.URL,
 		Method: n.Method, Scope: rule, Schema: schema, ExcludeActors: n.ExcludeActors, Format: n.Format,
 		Options: n.Options, Ordering: n.Ordering, Retry: n.Retry, Timeout: n.Timeout, ExpiresAfter: n.ExpiresAfter,
-		Version: n.Version,
+		Version: n.Version, Handshake: n.Handshake, Consented: moment(n.Consent.At),
 	}
 	if n.SpelledInvoke {
 		v.URL, v.Invoke = "", n.URL

@@ -103,6 +103,9 @@ func renew(n, old dispatcher.Notification, at scope.Pointer) (dispatcher.Notific
 	}
 	n, found := keepSecrets(n, old, at)
 	faults = append(faults, found...)
+	if n.URL == old.URL && n.Handshake { // another URL has to be asked anew
+		n.Consent = old.Consent
+	}
 	if old.ID != "" {
 		n.ID, n.Created = old.ID, old.Created
 	}

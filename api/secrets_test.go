@@ -147,6 +147,28 @@ func TestPublicKeysAreTold(t *testing.T) {
 	})
 }
 
+func TestHandshakeIsReadBack(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d door) {
+		const one = orders + "1/notifications/n1"
+		d.must(t, 201, http.MethodPost, orders+"1/notifications", `{"id":"n1","url":"https://h.example/","scope":"","handshake":true}`, "X-Channel: web")
+		if err := d.store.KeepConsent(t.Context(), dispatcher.OrderRef{Merchant: "acme", OrderID: "1"}, d.only(t, "1"), dispatcher.Consent{At: time.Now(), To: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		read := d.must(t, 200, http.MethodGet, one, "").body
+		if !strings.Contains(read, `"handshake":true`) || !strings.Contains(read, `"consented":"`) {
+			t.Errorf("%s", read)
+		}
+		d.must(t, 200, http.MethodPut, one, strings.Replace(read, `"10s"`, `"11s"`, 1))
+		if d.only(t, "1").Consent.To != "x" {
+			t.Error("written back, the consent is forgotten")
+		}
+		if a := d.must(t, 200, http.MethodPut, one, strings.Replace(read, "h.example", "new.example", 1)); d.only(t, "1").Consent.To != "" || strings.Contains(a.body, "consented") {
+			t.Errorf("another URL has the consent of the first: %s", a.body)
+		}
+	})
+}
+
 type rotated struct {
 	ID            string
 	Signing       struct{ Scheme, Secret, PublicKey string }

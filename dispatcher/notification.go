@@ -67,6 +67,12 @@ type Retry struct {
 	Schedule    []Duration `json:"schedule,omitempty"`    // delays before attempt 2, 3, ...; the last one repeats
 }
 
+// Consent is what a target answered to a handshake (CloudEvents, HTTP 1.1 Web Hooks §4); zero while it was not asked.
+type Consent struct {
+	At time.Time
+	To string // digest of who may send where: another origin or another endpoint has to be asked for
+}
+
 // Notification is a registration on an order: where to call, how, and for which scope.
 type Notification struct {
 	ID            string
@@ -84,6 +90,8 @@ type Notification struct {
 	Options       scope.Value
 	Signing       string
 	Secrets       []SigningSecret // the current one first; none: those of the merchant, or no seal
+	Handshake     bool            // the target is asked for its consent before the first delivery
+	Consent       Consent         // what it answered
 	Ordering      Ordering
 	Retry         Retry
 	Timeout       Duration
@@ -149,7 +157,7 @@ func (n Notification) SameContent(o Notification) bool {
 		slices.Equal(n.Headers, o.Headers) && slices.Equal(n.ExcludeActors, o.ExcludeActors) &&
 		scope.Equal(rule, otherRule) && scope.Equal(schema, otherSchema) &&
 		n.Format == o.Format && scope.Equal(n.Options, o.Options) &&
-		n.Signing == o.Signing && n.sameSecrets(o) && n.Ordering == o.Ordering &&
+		n.Signing == o.Signing && n.sameSecrets(o) && n.Handshake == o.Handshake && n.Ordering == o.Ordering &&
 		n.Retry.MaxAttempts == o.Retry.MaxAttempts && slices.Equal(n.Retry.Schedule, o.Retry.Schedule) &&
 		n.Timeout == o.Timeout && n.ExpiresAfter == o.ExpiresAfter
 }

@@ -49,6 +49,8 @@ func TestSameContent(t *testing.T) {
 		{"options", false, func(n *dispatcher.Notification) { n.Options = value(t, `{"a":2}`) }},
 		{"signing", false, func(n *dispatcher.Notification) { n.Signing = "" }},
 		{"secret", false, func(n *dispatcher.Notification) { n.Secrets = secrets("whsec_other") }},
+		{"handshake", false, func(n *dispatcher.Notification) { n.Handshake = true }},
+		{"what the target answered to it is no content", true, func(n *dispatcher.Notification) { n.Consent.At = noon }},
 		{"ordering", false, func(n *dispatcher.Notification) { n.Ordering = dispatcher.OrderingNone }},
 		{"attempts", false, func(n *dispatcher.Notification) { n.Retry.MaxAttempts = 4 }},
 		{"schedule", false, func(n *dispatcher.Notification) { n.Retry.Schedule = durations(time.Minute) }},

@@ -138,6 +138,7 @@ type attemptRecord struct {
 	RemoteAddress string            `json:"a,omitempty"`
 	Sent          string            `json:"s,omitempty"` // absent: yes
 	Reason        string            `json:"w,omitempty"` // absent: delivered
+	Detail        string            `json:"e,omitempty"`
 	WillRetry     bool              `json:"r,omitempty"`
 	NextAttemptAt int64             `json:"z,omitempty"`
 }
@@ -147,7 +148,7 @@ func encodeAttempt(a dispatcher.Attempt) ([]byte, error) {
 		Number: a.Number, Trigger: string(a.Trigger), At: millis(a.At), Method: a.Method, URL: a.URL,
 		HeaderNames: a.HeaderNames, StatusCode: a.StatusCode, Header: a.Header, Truncated: a.Truncated,
 		Duration: a.Duration.Microseconds(), RemoteAddress: a.RemoteAddress, Sent: string(a.Sent),
-		Reason: string(a.Reason), WillRetry: a.WillRetry, NextAttemptAt: millis(a.NextAttemptAt),
+		Reason: string(a.Reason), Detail: a.Detail, WillRetry: a.WillRetry, NextAttemptAt: millis(a.NextAttemptAt),
 	}
 	if a.Trigger == dispatcher.TriggerAutomatic {
 		r.Trigger = ""
@@ -180,7 +181,7 @@ func decodeAttempt(id dispatcher.EventID, packed []byte) (dispatcher.Attempt, er
 		ID: id, Number: r.Number, Trigger: dispatcher.Trigger(r.Trigger), At: fromMillis(r.At), Method: r.Method, URL: r.URL,
 		HeaderNames: r.HeaderNames, StatusCode: r.StatusCode, Header: r.Header, Body: r.Body, Truncated: r.Truncated,
 		Duration: time.Duration(r.Duration) * time.Microsecond, RemoteAddress: r.RemoteAddress,
-		Sent: dispatcher.Sent(r.Sent), Reason: dispatcher.Reason(r.Reason), Outcome: dispatcher.Failed,
+		Sent: dispatcher.Sent(r.Sent), Reason: dispatcher.Reason(r.Reason), Detail: r.Detail, Outcome: dispatcher.Failed,
 		WillRetry: r.WillRetry, NextAttemptAt: fromMillis(r.NextAttemptAt),
 	}
 	if r.Trigger == "" {

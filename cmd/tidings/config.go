@@ -32,6 +32,7 @@ type serveFlags struct {
 	DevToken       string   `help:"Admin token for every merchant; only without --redis-url (default: a random one, printed)." placeholder:"TOKEN"`
 	AllowTarget    []string `help:"Address ranges that may be called although they are private or otherwise special." placeholder:"CIDR"`
 	AllowPlainHTTP string   `help:"Allow http:// targets everywhere, not only in allowed ranges." default:"false" placeholder:"BOOL"`
+	WebhookOrigin  string   `help:"DNS name that targets with a handshake are asked to allow." default:"tidings" placeholder:"NAME"`
 	SealingKey     string   `help:"Key that seals secrets at rest: base64 of 32 bytes." placeholder:"KEY"`
 	Retention      string   `help:"How long Events and payloads are kept after a delivery settled." default:"168h"`
 	Concurrency    string   `help:"Attempts in flight at once in this process." default:"128"`
@@ -51,6 +52,7 @@ type settings struct {
 	devToken       string // as given; "" when there is none
 	allowTargets   []netip.Prefix
 	allowPlainHTTP bool
+	webhookOrigin  string
 	sealingKey     []byte // nil: to be made (own Redis only)
 	retention      time.Duration
 	concurrency    int
@@ -107,6 +109,9 @@ func (f serveFlags) check(tokens []fileToken) (settings, error) {
 	}
 	if s.sweep, err = strconv.ParseBool(f.Sweep); err != nil {
 		bad("sweep", "%q: expected true or false", f.Sweep)
+	}
+	if s.webhookOrigin = f.WebhookOrigin; !dnsName(f.WebhookOrigin) {
+		bad("webhook-origin", "%q is no DNS name", f.WebhookOrigin)
 	}
 	if f.SealingKey != "" {
 		if s.sealingKey, err = base64.StdEncoding.DecodeString(f.SealingKey); err != nil || len(s.sealingKey) != store.SealingKeyBytes {
@@ -167,6 +172,18 @@ func (s *settings) together(f serveFlags) (faults []error) {
 		bad("--sealing-key: is needed with --redis-url (tidings token prints a fresh one)")
 	}
 	return faults
+}
+
+var dnsLabel = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+
+// dnsName reports whether a text is a name as RFC 1123 §2.1 has it.
+func dnsName(text string) bool {
+	for label := range strings.SplitSeq(text, ".") {
+		if !dnsLabel.MatchString(label) {
+			return false
+		}
+	}
+	return len(text) <= 253
 }
 
 // dataDir is the given directory, or tidings in the user's cache directory.

@@ -21,6 +21,7 @@ type configFile struct {
 	DevToken       string      `yaml:"dev-token"`
 	AllowTarget    []string    `yaml:"allow-target"`
 	AllowPlainHTTP *bool       `yaml:"allow-plain-http"`
+	WebhookOrigin  string      `yaml:"webhook-origin"`
 	SealingKey     string      `yaml:"sealing-key"`
 	Retention      string      `yaml:"retention"`
 	Concurrency    *int        `yaml:"concurrency"`
@@ -85,6 +86,8 @@ func (f configFile) value(flag string) string {
 		if f.Sweep != nil {
 			return fmt.Sprint(*f.Sweep)
 		}
+	case "webhook-origin":
+		return f.WebhookOrigin
 	case "sealing-key":
 		return f.SealingKey
 	case "retention":

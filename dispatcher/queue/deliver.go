@@ -24,6 +24,7 @@ type Deliverer struct {
 	log      *slog.Logger
 	metrics  *Metrics
 	agent    string
+	origin   string // what a target is asked to allow, see handshake
 	now      func() time.Time
 	stopping <-chan struct{} // closed when the process must not wait any longer
 }
@@ -131,15 +132,19 @@ func (d *Deliverer) attempt(ctx context.Context, h store.Held, n dispatcher.Noti
 	for _, header := range n.Headers {
 		a.HeaderNames = append(a.HeaderNames, http.CanonicalHeaderKey(header.Name))
 	}
-	request, reason, err := d.compose(ctx, h.Delivery, n, snap, a)
+	request, why, err := d.compose(ctx, h.Delivery, n, snap, a)
 	if err != nil {
 		return Disposition{}, d.release(ctx, h, err)
 	}
 	if d.now().Sub(claimed) > Lease/2 {
 		return Disposition{}, d.release(ctx, h, errLeaseShort)
 	}
-	verdict := dispatcher.JudgeFault(reason)
-	if reason == "" {
+	verdict := dispatcher.JudgeFault(why.reason)
+	a.Detail = dispatcher.Explain(why.detail)
+	if why.reason == "" && n.Handshake {
+		verdict = d.handshake(ctx, h.Delivery, n, &request, &a)
+	}
+	if verdict.Reason == "" {
 		a.URL = dispatcher.RedactURL(request.URL)
 		begun = true
 		answer := d.out.Do(ctx, request)
@@ -150,6 +155,7 @@ func (d *Deliverer) attempt(ctx context.Context, h store.Held, n dispatcher.Noti
 			verdict = dispatcher.JudgeAnswer(answer.StatusCode, answer.Header, d.now())
 		} else {
 			verdict = dispatcher.JudgeFault(answer.Reason)
+			a.Detail = d.explainURL(answer.Reason, request.URL)
 		}
 	}
 	a.Outcome, a.Reason = verdict.Outcome, verdict.Reason

@@ -35,8 +35,8 @@ func MerchantKeyV1a(ctx context.Context, st *store.Store, merchant string) (stri
 	return string(key), err
 }
 
-// seal returns the headers that seal a request. A reason says that it cannot be sealed; an error that we could not look.
-func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatcher.Notification, m sign.Message) (http.Header, dispatcher.Reason, error) {
+// seal returns the headers that seal a request. An obstacle says why it cannot be sealed; an error that we could not look.
+func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatcher.Notification, m sign.Message) (http.Header, obstacle, error) {
 	var signer sign.Signer
 	var err error
 	switch n.Scheme() {
@@ -47,7 +47,7 @@ func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatc
 		if len(keys) == 0 {
 			own, err := MerchantKeyV1a(ctx, d.store, del.Merchant)
 			if err != nil {
-				return nil, "", err
+				return nil, obstacle{}, err
 			}
 			keys = []string{own}
 		}
@@ -55,23 +55,31 @@ func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatc
 	case dispatcher.SigningFaTPay:
 		key, err := MerchantRSAKey(ctx, d.store, del.Merchant)
 		if err != nil {
-			return nil, "", err
+			return nil, obstacle{}, err
 		}
 		partner, _ := del.Options.Member("partnerId").Text()
 		version, _ := del.Options.Member("versionHeader").Bool()
 		signer, err = sign.NewFaTPay(sign.FaTPay{PartnerID: partner, Key: key, VersionHeader: version})
 		if err != nil {
-			return nil, dispatcher.ReasonUnrenderable, nil
+			return nil, unsealable(n, err), nil
 		}
 	default:
-		return nil, "", nil
+		return nil, obstacle{}, nil
 	}
 	if err != nil {
-		return nil, dispatcher.ReasonUnrenderable, nil
+		return nil, unsealable(n, err), nil
 	}
 	header, err := signer.Sign(m)
 	if err != nil {
-		return nil, dispatcher.ReasonUnrenderable, nil
+		return nil, unsealable(n, err), nil
 	}
-	return header, "", nil
+	return header, obstacle{}, nil
+}
+
+// unsealable keeps the text of a FaTPay fault to itself: it may name a parameter, and a bare token is its own name.
+func unsealable(n dispatcher.Notification, err error) obstacle {
+	if n.Scheme() == dispatcher.SigningFaTPay {
+		return obstacle{dispatcher.ReasonUnrenderable, "the URL or the options do not fit what FaTPay's signature covers"}
+	}
+	return obstacle{dispatcher.ReasonUnrenderable, err.Error()}
 }
