@@ -37,6 +37,8 @@ type Config struct {
 	Health         *Health
 	Registry       *prometheus.Registry
 	Monitoring     http.Handler // Asynqmon; nil: not mounted
+	// TestWait is how long a test of a notification waits for its Event; default DefaultTestWait.
+	TestWait time.Duration
 	// OperationsOnly leaves out the API proper: a worker answers only health and metrics.
 	OperationsOnly bool
 	Log            *slog.Logger
@@ -54,6 +56,7 @@ type Server struct {
 	health   *Health
 	log      *slog.Logger
 	now      func() time.Time
+	testWait time.Duration
 	requests *prometheus.HistogramVec
 }
 
@@ -61,7 +64,7 @@ type Server struct {
 func New(cfg Config) http.Handler {
 	s := &Server{
 		store: cfg.Store, producer: cfg.Producer, outbound: cfg.Outbound, tokens: cfg.Tokens, health: cfg.Health,
-		log: cfg.Log, now: cfg.Now, rates: cfg.Limits.perToken(cfg.Tokens), guesses: newGuesses(cfg.Limits),
+		log: cfg.Log, now: cfg.Now, rates: cfg.Limits.perToken(cfg.Tokens), guesses: newGuesses(cfg.Limits), testWait: cfg.TestWait,
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tidings_http_request_seconds", Help: "Requests to the API by route and status.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10),
@@ -69,6 +72,9 @@ func New(cfg Config) http.Handler {
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.testWait <= 0 {
+		s.testWait = DefaultTestWait
 	}
 	cfg.Registry.MustRegister(s.requests)
 
@@ -119,6 +125,9 @@ func (s *Server) routes(r *gin.Engine) {
 	v0.GET("/orders/:orderId/notifications/:id", read, s.getNotification)
 	v0.PUT("/orders/:orderId/notifications/:id", write, s.putNotification)
 	v0.DELETE("/orders/:orderId/notifications/:id", write, s.deleteNotification)
+
+	v0.POST("/orders/:orderId/notifications/:id/rotate-secret", write, s.idempotent, s.rotateSecret)
+	v0.POST("/orders/:orderId/notifications/:id/test", retry, s.idempotent, s.testNotification)
 
 	v0.GET("/notifications/events", read, s.listEvents)
 	v0.GET("/notifications/events/:eventId", read, s.getEvent)

@@ -60,6 +60,9 @@ var guarded = map[string]guardedRoute{
 	"PUT " + orders + ":orderId/notifications/:id":    {does: writes, wanted: 404, body: good},
 	"DELETE " + orders + ":orderId/notifications/:id": {does: writes, wanted: 404},
 
+	"POST " + orders + ":orderId/notifications/:id/rotate-secret": {does: writes, wanted: 404},
+	"POST " + orders + ":orderId/notifications/:id/test":          {does: retries, wanted: 404},
+
 	"GET " + v0 + "/notifications/events":                  {does: reads, wanted: 200},
 	"GET " + v0 + "/notifications/events/:eventId":         {does: reads, wanted: 404},
 	"POST " + v0 + "/notifications/events/:eventId/retry":  {does: retries, wanted: 404},

@@ -61,7 +61,7 @@ func (s *Server) putConfiguration(c *gin.Context) {
 	if created {
 		status = http.StatusCreated
 	}
-	c.Data(status, "application/json", viewConfiguration(configuration).JSON())
+	s.answerConfiguration(c, status, configuration)
 }
 
 // maxConfigured bounds what the configurations of a channel add to every new order, so that enough of
@@ -105,6 +105,10 @@ func (s *Server) readConfiguration(adapterID string, body scope.Value, others []
 		if n.AdapterID == "" {
 			n.AdapterID = adapterID
 		}
+		if n.Signing == dispatcher.SigningStandardWebhooks && len(n.Secrets) == 0 && len(found) == 0 {
+			found = scope.Faults{{Pointer: at.Child(strconv.Itoa(i)).Child("signing").Child("secret").String(),
+				Detail: "is required in a configuration: every order would get a secret of its own, which nobody is shown"}}
+		}
 		n, redacted := renew(n, configuredBefore(old, n, i), at.Child(strconv.Itoa(i)))
 		faults = append(append(faults, found...), redacted...)
 		configuration.Notifications = append(configuration.Notifications, n)
@@ -140,7 +144,7 @@ func (s *Server) getConfiguration(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	c.Data(http.StatusOK, "application/json", viewConfiguration(configuration).JSON())
+	s.answerConfiguration(c, http.StatusOK, configuration)
 }
 
 func (s *Server) deleteConfiguration(c *gin.Context) {
@@ -156,11 +160,17 @@ func (s *Server) deleteConfiguration(c *gin.Context) {
 	c.Status(http.StatusNoContent)
 }
 
-// viewConfiguration is the free JSON as written, with the notifications as they are read back.
-func viewConfiguration(configuration dispatcher.Configuration) scope.Value {
-	items := make([]scope.Value, 0, len(configuration.Notifications))
-	for _, n := range configuration.Notifications {
-		items = append(items, viewNotification(n).value())
+// answerConfiguration answers with the free JSON as written and the notifications as they are read back.
+func (s *Server) answerConfiguration(c *gin.Context, status int, configuration dispatcher.Configuration) {
+	views, err := s.viewNotifications(c, configuration.Notifications)
+	if err != nil {
+		s.fail(c, err)
+		return
 	}
-	return configuration.Document.With("active", scope.Bool(configuration.Active)).With("notifications", scope.Array(items...))
+	items := make([]scope.Value, 0, len(views))
+	for _, v := range views {
+		items = append(items, v.value())
+	}
+	document := configuration.Document.With("active", scope.Bool(configuration.Active)).With("notifications", scope.Array(items...))
+	c.Data(status, "application/json", document.JSON())
 }

@@ -36,18 +36,22 @@ type notificationInput struct {
 	Format        string               `json:"format"`
 	Options       scope.Value          `json:"options"`
 	Signing       *signingInput        `json:"signing"`
+	Handshake     bool                 `json:"handshake"`
 	Ordering      string               `json:"ordering" validate:"omitempty,oneof=strict latest none"`
 	Retry         *retryInput          `json:"retry"`
 	Timeout       *dispatcher.Duration `json:"timeout"`
 	ExpiresAfter  *dispatcher.Duration `json:"expiresAfter"`
 	Version       string               `json:"version" validate:"omitempty,oneof=v0 v1"`
-	Created       scope.Value          `json:"created"` // read-only: accepted so that what was read can be written back
-	Stopped       scope.Value          `json:"stopped"` // likewise
+	Created       scope.Value          `json:"created"`   // read-only: accepted so that what was read can be written back
+	Stopped       scope.Value          `json:"stopped"`   // likewise
+	Consented     scope.Value          `json:"consented"` // likewise
 }
 
 type signingInput struct {
 	Scheme string `json:"scheme" validate:"required,oneof=standard-webhooks standard-webhooks-v1a none"`
 	Secret string `json:"secret"`
+	// Read-only: accepted so that what was read can be written back.
+	PublicKey scope.Value `json:"publicKey"`
 }
 
 type retryInput struct {
@@ -66,7 +70,7 @@ func (s *Server) readNotification(v scope.Value, at scope.Pointer) (dispatcher.N
 	n := dispatcher.Notification{
 		ID: in.ID, AdapterID: in.AdapterID, Reference: in.Reference, Description: in.Description, Version: in.Version,
 		URL: in.URL + in.Invoke, SpelledInvoke: in.Invoke != "", Method: orElse(in.Method, http.MethodPost),
-		ExcludeActors: in.ExcludeActors, Format: orElse(in.Format, dispatcher.FormatNorce), Options: in.Options,
+		ExcludeActors: in.ExcludeActors, Format: orElse(in.Format, dispatcher.FormatNorce), Options: in.Options, Handshake: in.Handshake,
 		Ordering: dispatcher.Ordering(orElse(in.Ordering, string(dispatcher.OrderingStrict))),
 	}
 	var more scope.Faults
@@ -206,10 +210,14 @@ func readSigning(in *signingInput, n *dispatcher.Notification, at scope.Pointer)
 		}
 		return nil
 	}
-	n.Signing, n.SigningSecret = in.Scheme, dispatcher.Secret(in.Secret)
+	n.Signing = in.Scheme
 	if n.Format == dispatcher.FormatFaTPay {
 		return scope.Faults{{Pointer: at.String(), Detail: "the format fatpay has a seal of its own"}}
 	}
+	if in.Secret == "" {
+		return nil // stands for what is registered, or a fresh one
+	}
+	n.Secrets = []dispatcher.SigningSecret{{Secret: dispatcher.Secret(in.Secret)}}
 	if in.Secret == dispatcher.Redacted {
 		return nil // stands for the secret that is registered
 	}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -14,86 +12,6 @@ import (
 	"github.com/tidings/tidings/scope"
 	"github.com/tidings/tidings/store"
 )
-
-// registerAll decides what registering the wanted notifications changes: what is there already is left or replaced,
-// what is new gets an id. Nothing is half-registered: one fault refuses all. Those of configurations come first; they
-// have no faults, and no place in the request.
-func registerAll(registered, configured, requested []dispatcher.Notification, now time.Time) ([]dispatcher.Notification, error) {
-	all := slices.Clone(registered)
-	var put []dispatcher.Notification
-	var faults scope.Faults
-	for i, n := range slices.Concat(configured, requested) {
-		at := scope.Pointer{}.Child("notifications").Child(strconv.Itoa(i - len(configured)))
-		same := dispatcher.FindSame(all, n)
-		if same < 0 {
-			n, found := renew(n, dispatcher.Notification{}, at)
-			faults = append(faults, found...)
-			// Created is the order of registration, too: those of one request are a microsecond apart.
-			n.Created = now.Add(time.Duration(i) * time.Microsecond)
-			if n.ID == "" {
-				n.ID = dispatcher.NewID(n.Created)
-			}
-			all, put = append(all, n), append(put, n)
-			continue
-		}
-		n, found := renew(n, all[same], at)
-		faults = append(faults, found...)
-		if !n.SameContent(all[same]) {
-			all[same] = n
-			put = slices.DeleteFunc(put, func(p dispatcher.Notification) bool { return p.ID == n.ID })
-			put = append(put, n)
-		}
-	}
-	if len(faults) > 0 {
-		return nil, invalid(faults)
-	}
-	if err := fit(all, "/notifications"); err != nil {
-		return nil, err
-	}
-	return put, nil
-}
-
-// fit refuses more notifications on one order than every change of it can read and keep.
-func fit(all []dispatcher.Notification, at string) error {
-	size := 0
-	for _, n := range all {
-		size += n.Bytes()
-	}
-	switch {
-	case len(all) > dispatcher.MaxNotifications:
-		return fault(at, fmt.Sprintf("an order holds at most %d notifications", dispatcher.MaxNotifications))
-	case size > dispatcher.MaxRegisteredBytes:
-		return fault(at, fmt.Sprintf("the notifications of an order hold at most %d bytes together, these would be %d", dispatcher.MaxRegisteredBytes, size))
-	}
-	return nil
-}
-
-// renew gives a notification the identity of the one that it replaces, and fills secrets that were read back redacted
-// with those that are registered.
-func renew(n, old dispatcher.Notification, at scope.Pointer) (dispatcher.Notification, scope.Faults) {
-	var faults scope.Faults
-	n.Headers = slices.Clone(n.Headers)
-	for i, h := range n.Headers {
-		if h.Value.Reveal() != dispatcher.Redacted {
-			continue
-		}
-		j := slices.IndexFunc(old.Headers, func(o dispatcher.Header) bool { return strings.EqualFold(o.Name, h.Name) })
-		if j < 0 {
-			faults = append(faults, scope.Fault{Pointer: at.Child("headers").Child(h.Name).String(), Detail: "is redacted, and no value is registered that it could stand for"})
-			continue
-		}
-		n.Headers[i].Value = old.Headers[j].Value
-	}
-	if n.SigningSecret.Reveal() == dispatcher.Redacted {
-		if n.SigningSecret = old.SigningSecret; n.SigningSecret == "" {
-			faults = append(faults, scope.Fault{Pointer: at.Child("signing").Child("secret").String(), Detail: "is redacted, and no secret is registered that it could stand for"})
-		}
-	}
-	if old.ID != "" {
-		n.ID, n.Created = old.ID, old.Created
-	}
-	return n, faults
-}
 
 // readOneNotification reads the body of POST and PUT.
 func (s *Server) readOneNotification(c *gin.Context) (dispatcher.OrderRef, dispatcher.Notification, error) {
@@ -117,7 +35,8 @@ func (s *Server) postNotification(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	status, result := http.StatusCreated, n
+	status, result, show := http.StatusCreated, n, false
+	mark := markOf(c, "")
 	err = s.producer.Commit(c.Request.Context(), ref, func(state store.State) (*store.Commit, error) {
 		order := state.Order
 		if err := setChannel(&order, c.GetHeader("X-Channel"), state.Known()); err != nil {
@@ -136,12 +55,15 @@ func (s *Server) postNotification(c *gin.Context) {
 			return nil, problem(http.StatusConflict, "id_taken", "Another notification of this order has this id; PUT replaces it.")
 		case same >= 0:
 			status, result = http.StatusOK, state.Notifications[same]
+			// Its first answer was lost with the process that made it: only this request can know the secret.
+			show = len(fresh.Secrets) == 0 && mark != "" && len(result.Secrets) == 1 && result.Secrets[0].Mark == mark
 			return nil, nil
 		}
 		fresh.Created = s.now().Truncate(time.Microsecond) // as the store keeps it
 		if fresh.ID == "" {
 			fresh.ID = s.notificationID(c, ref, fresh.Created)
 		}
+		fresh, show = withSecret(fresh, mark)
 		if err := fit(append(slices.Clone(state.Notifications), fresh), ""); err != nil {
 			return nil, err
 		}
@@ -153,7 +75,7 @@ func (s *Server) postNotification(c *gin.Context) {
 		return
 	}
 	c.Header("Location", "/api/v0/checkout/orders/"+ref.OrderID+"/notifications/"+result.ID)
-	c.PureJSON(status, viewNotification(result))
+	s.answerNotification(c, status, result, show)
 }
 
 // notificationID is random, but derived from the Idempotency-Key where there is one: a request that is repeated because
@@ -171,9 +93,10 @@ func (s *Server) listNotifications(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	views := make([]notificationView, 0, len(state.Notifications))
-	for _, n := range state.Notifications {
-		views = append(views, viewNotification(n))
+	views, err := s.viewNotifications(c, state.Notifications)
+	if err != nil {
+		s.fail(c, err)
+		return
 	}
 	c.PureJSON(http.StatusOK, gin.H{"data": views})
 }
@@ -189,7 +112,7 @@ func (s *Server) getNotification(c *gin.Context) {
 		s.fail(c, missingNotification(c.Param("id")))
 		return
 	}
-	c.PureJSON(http.StatusOK, viewNotification(n))
+	s.answerNotification(c, http.StatusOK, n, false)
 }
 
 // putNotification replaces one; a notification that its target had stopped lives again.
@@ -203,6 +126,7 @@ func (s *Server) putNotification(c *gin.Context) {
 		return
 	}
 	var result dispatcher.Notification
+	show := false
 	err = s.producer.Commit(c.Request.Context(), ref, func(state store.State) (*store.Commit, error) {
 		if order := state.Order; state.Known() {
 			if err := setChannel(&order, c.GetHeader("X-Channel"), true); err != nil {
@@ -217,6 +141,7 @@ func (s *Server) putNotification(c *gin.Context) {
 		if result, faults = renew(n, old, scope.Pointer{}); len(faults) > 0 {
 			return nil, invalid(faults)
 		}
+		result, show = withSecret(result, "")
 		if err := fit(store.MergeNotifications(state.Notifications, []dispatcher.Notification{result}), ""); err != nil {
 			return nil, err
 		}
@@ -226,7 +151,7 @@ func (s *Server) putNotification(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	c.PureJSON(http.StatusOK, viewNotification(result))
+	s.answerNotification(c, http.StatusOK, result, show)
 }
 
 // deleteNotification removes one; its open deliveries are cancelled and say so.

@@ -118,8 +118,8 @@ func TestWriteBackKeepsSecrets(t *testing.T) {
 			for _, h := range n.Headers {
 				values = append(values, h.Name+"="+h.Value.Reveal())
 			}
-			if !slices.Equal(values, []string{"Authorization=" + headerSecret, "X-Api-Key=h3ader-s3cret-2"}) || n.SigningSecret.Reveal() != signingSecret {
-				t.Errorf("%s: headers %v, secret %s", step, values, n.SigningSecret.Reveal())
+			if !slices.Equal(values, []string{"Authorization=" + headerSecret, "X-Api-Key=h3ader-s3cret-2"}) || n.CurrentSecret().Reveal() != signingSecret {
+				t.Errorf("%s: headers %v, secret %s", step, values, n.CurrentSecret().Reveal())
 			}
 			if n.Timeout.String() != timeout {
 				t.Errorf("%s: timeout %s, want %s", step, n.Timeout, timeout)
@@ -147,7 +147,7 @@ func TestWriteBackKeepsSecrets(t *testing.T) {
 		kept("after a refusal", "23s")
 		// New values take the place of the old, and what is left out is gone.
 		d.must(t, 200, http.MethodPut, one, `{"url":"https://h.example/","scope":"","headers":{"Authorization":"new"}}`)
-		if n, _ := d.load(t, "1").Notification("n1"); len(n.Headers) != 1 || n.Headers[0].Value.Reveal() != "new" || n.SigningSecret != "" {
+		if n, _ := d.load(t, "1").Notification("n1"); len(n.Headers) != 1 || n.Headers[0].Value.Reveal() != "new" || len(n.Secrets) != 0 {
 			t.Errorf("replaced: %d headers", len(n.Headers))
 		}
 		d.must(t, 422, http.MethodPut, one, `{"url":"https://h.example/","scope":"","signing":{"scheme":"standard-webhooks","secret":"******"}}`)

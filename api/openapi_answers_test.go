@@ -18,12 +18,18 @@ type told struct{ path, id string }
 func TestAnswersAreAsDocumented(t *testing.T) {
 	t.Parallel()
 	c := newContract(t, true)
-	received := make(chan told, 100)
+	received, slow := make(chan told, 100), make(chan struct{})
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		received <- told{r.URL.Path, r.Header.Get("Webhook-Id")}
 		if r.URL.Path == "/ill" {
 			w.Header().Set("Retry-After", "3600")
 			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		if r.URL.Path == "/slow" {
+			select {
+			case <-slow:
+			case <-r.Context().Done():
+			}
 		}
 		_, _ = io.WriteString(w, "thanks")
 	}))
@@ -34,6 +40,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	well := c.deliver(receiver.URL+"/well", received, "delivered")
 	ill := c.deliver(receiver.URL+"/ill", received, "retrying")
 	c.events(well, ill)
+	c.tests(well, receiver.URL, received, slow)
 	c.retries(well, ill, received)
 	c.configurations()
 	c.operators()

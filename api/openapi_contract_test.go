@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -69,6 +70,7 @@ func newContract(t *testing.T, working bool, change ...func(*api.Config)) *contr
 	c := &contract{t: t, rdb: rdb, seen: map[string]bool{}}
 	cfg := api.Config{
 		Store: st, Producer: producer, Outbound: out, Health: api.NewHealth(st), Registry: registry, Log: log,
+		TestWait: time.Second,
 		Tokens: []api.Token{
 			{Name: "adapter", Hash: sha256.Sum256([]byte("adapter")), Merchants: []string{"acme"}, Role: api.RoleAdapter},
 			{Name: "merchant", Hash: sha256.Sum256([]byte("merchant")), Merchants: []string{"acme"}, Role: api.RoleMerchant},

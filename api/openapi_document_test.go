@@ -85,6 +85,11 @@ func TestExamplesAreAccepted(t *testing.T) {
 				body: `{"id":"n1","url":"https://wms.example.com/hook","scope":"/cart"}`})
 			return map[string]string{"orderId": order, "id": "n1"}
 		}},
+		"rotateSecret": {200, func(order string) map[string]string {
+			c.do(exchange{id: "postNotification", in: map[string]string{"orderId": order}, want: 201,
+				body: `{"id":"n1","url":"https://wms.example.com/hook","scope":"/cart","signing":{"scheme":"standard-webhooks"}}`})
+			return map[string]string{"orderId": order, "id": "n1"}
+		}},
 		"putConfiguration": {201, func(string) map[string]string { return map[string]string{"adapterId": "erp"} }},
 		"putTarget":        {200, func(string) map[string]string { return map[string]string{"target": "http://x.example.com"} }},
 		"norcePutConfiguration": {201, func(string) map[string]string {

@@ -26,7 +26,7 @@ func TestEveryOperationIsGuardedAsDocumented(t *testing.T) {
 			c.wantCode(call(403, nil, false), "role_forbidden")
 			continue
 		}
-		if slices.Contains([]string{"PUT", "PATCH", "DELETE"}, op.Method) || id == "postNotification" {
+		if slices.Contains([]string{"PUT", "PATCH", "DELETE"}, op.Method) || id == "postNotification" || id == "rotateSecret" {
 			c.wantCode(call(403, map[string]string{"Authorization": "Bearer merchant"}, false), "role_forbidden")
 		}
 		if op.fill()["merchant"] != "" || strings.HasPrefix(id, "getFBPI") { // the token of a single merchant names it

@@ -29,7 +29,7 @@ func TestNotificationsAreRefusedAsDocumented(t *testing.T) {
 		`{` + ok + `,"description":"` + long(1025) + `"}`,
 		`{` + ok + `,"excludeActors":["a","a"]}`, `{` + ok + `,"excludeActors":"a"}`,
 		`{` + ok + `,"format":"xml"}`, `{` + ok + `,"options":[]}`,
-		`{` + ok + `,"signing":{"scheme":"standard-webhooks"}}`, `{` + ok + `,"signing":{}}`,
+		`{` + ok + `,"signing":{}}`,
 		`{` + ok + `,"signing":{"scheme":"none","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}`,
 		`{` + ok + `,"signing":{"scheme":"standard-webhooks","secret":"whsec_short"}}`,
 		`{` + ok + `,"signing":{"scheme":"none","key":"x"}}`,
@@ -51,7 +51,8 @@ func TestNotificationsAreRefusedAsDocumented(t *testing.T) {
 	}
 	accepted := []string{
 		`{` + ok + `,"id":"a.b_c:d-1","created":"2026-01-01T00:00:00Z","stopped":1}`,
-		`{` + ok + `,"signing":{"scheme":"none"}}`, `{` + ok + `,"timeout":"1.5s","expiresAfter":"720h"}`,
+		`{` + ok + `,"signing":{"scheme":"none"}}`, `{` + ok + `,"signing":{"scheme":"standard-webhooks"}}`,
+		`{` + ok + `,"signing":{"scheme":"standard-webhooks-v1a","publicKey":"whpk_x"}}`, `{` + ok + `,"timeout":"1.5s","expiresAfter":"720h"}`,
 		`{` + ok + `,"retry":{"schedule":["1s","1h30m","72h"]}}`,
 		`{"url":"https://erp.example.com/","scope":"","schema":true}`, `{"url":"https://erp.example.com/","scope":"/a~1b/~0"}`,
 		`{"url":"https://erp.example.com/","scope":{"state":["*"],"cart":true,"customer":true}}`,
@@ -88,6 +89,28 @@ func (c *contract) notifications(order map[string]string) {
 	list := c.do(exchange{id: "listNotifications", in: order, want: 200})
 	if list.at(c.t, "data", 0, "signing", "secret") != dispatcher.Redacted {
 		c.t.Errorf("secret told: %s", list.body)
+	}
+	rotate := func(body string) exchange {
+		return exchange{id: "rotateSecret", in: with(list.at(c.t, "data", 0, "id")), body: body, want: 200}
+	}
+	for range dispatcher.MaxSigningSecrets - 1 {
+		c.do(rotate(""))
+	}
+	full := rotate(`{"overlap":"1h"}`)
+	full.want = 409
+	c.fails("too_many_secrets", full)
+	c.fails("not_rotatable", exchange{id: "rotateSecret", in: with(list.at(c.t, "data", 1, "id")), want: 409})
+	c.fails("invalid_input", exchange{id: "rotateSecret", in: with(id), body: `{"overlap":"-1s","secret":1}`, want: 422, lawless: true})
+	c.fails("not_found", exchange{id: "rotateSecret", in: with("none"), want: 404})
+	keyed := c.do(exchange{id: "postNotification", in: order, want: 201,
+		body: `{"url":"https://v1a.example.com/","scope":{"cart":true},"signing":{"scheme":"standard-webhooks-v1a"}}`})
+	if !strings.HasPrefix(keyed.at(c.t, "signing", "publicKey"), "whpk_") || keyed.at(c.t, "signing", "secret") != "<nil>" {
+		c.t.Errorf("sealed with the merchant's key: %s", keyed.body)
+	}
+	made := c.do(exchange{id: "putOrder", in: map[string]string{"orderId": "secretive"}, want: 201,
+		body: `{"notifications":[{"url":"https://s.example.com/","scope":{"cart":true},"signing":{"scheme":"standard-webhooks"}}]}`})
+	if !strings.HasPrefix(made.at(c.t, "secrets", 0, "secret"), "whsec_") {
+		c.t.Errorf("generated, and not told: %s", made.body)
 	}
 	c.do(exchange{id: "putNotification", in: with(id), body: examples["least"], want: 200})
 	c.fails("not_found", exchange{id: "putNotification", in: with("none"), body: examples["least"], want: 404})

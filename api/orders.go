@@ -20,6 +20,8 @@ type orderAnswer struct {
 	Version    int64            `json:"version"`
 	Changed    []string         `json:"changed"`
 	Deliveries []deliveryAnswer `json:"deliveries"`
+	// Secrets that were generated for notifications of this request; no other answer tells them.
+	Secrets []generatedSecret `json:"secrets,omitempty"`
 }
 
 type deliveryAnswer struct {
@@ -39,11 +41,12 @@ func (s *Server) writeOrder(c *gin.Context, merge bool) {
 	}
 	answer, created := orderAnswer{OrderID: w.ref.OrderID, Changed: []string{}, Deliveries: []deliveryAnswer{}}, false
 	err = s.producer.Commit(c.Request.Context(), w.ref, func(state store.State) (*store.Commit, error) {
-		commit, err := s.planOrderWrite(c, w, state)
+		commit, secrets, err := s.planOrderWrite(c, w, state)
 		if err != nil {
 			return nil, err
 		}
 		answer.Version, answer.Changed, answer.Deliveries = state.Order.Version, []string{}, []deliveryAnswer{}
+		answer.Secrets = secrets
 		created = !state.Order.Exists()
 		if commit == nil || commit.Change == nil {
 			return commit, nil

@@ -94,51 +94,51 @@ func (s *Server) readRegistrations(body scope.Value, faults *scope.Faults) ([]di
 }
 
 // planOrderWrite decides what the write means for the order as it stands. It is called again when somebody else wrote
-// the order meanwhile.
-func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State) (*store.Commit, error) {
+// the order meanwhile. Secrets that it generated are told once it is committed.
+func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State) (*store.Commit, []generatedSecret, error) {
 	if err := ifMatch(w.ifMatch, state.Order); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if w.merge && !state.Order.Exists() {
-		return nil, fmt.Errorf("order %s: %w", w.ref.OrderID, dispatcher.ErrNotFound)
+		return nil, nil, fmt.Errorf("order %s: %w", w.ref.OrderID, dispatcher.ErrNotFound)
 	}
 	order := state.Order
 	if err := setChannel(&order, w.channel, state.Known()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	document := w.body
 	if w.merge {
 		document = scope.Merge(order.Document, w.body)
 		if err := fits(document); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if status, _ := document.Member("state").Member("currentStatus").Text(); len(status) > dispatcher.MaxStatusBytes {
-		return nil, fault("/state/currentStatus", fmt.Sprintf("expected at most %d bytes, got %d", dispatcher.MaxStatusBytes, len(status)))
+		return nil, nil, fault("/state/currentStatus", fmt.Sprintf("expected at most %d bytes, got %d", dispatcher.MaxStatusBytes, len(status)))
 	}
 	now := s.now()
 	var configured []dispatcher.Notification
 	if !order.Exists() {
 		var err error
 		if configured, err = s.configuredNotifications(c, order); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	put, err := registerAll(state.Notifications, configured, w.register, now)
+	registered, err := registerAll(state.Notifications, configured, w.register, now)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	commit := &store.Commit{Channel: order.Channel, Put: put}
+	commit := &store.Commit{Channel: order.Channel, Put: registered.put}
 	change, changed := dispatcher.NewChange(order, document, w.actor, now)
 	if !changed {
-		if len(put) == 0 {
-			return nil, nil
+		if len(registered.put) == 0 {
+			return nil, nil, nil
 		}
-		return commit, nil
+		return commit, registered.secrets, nil
 	}
 	commit.Change = &change
-	commit.Deliveries = dispatcher.Plan(change, store.MergeNotifications(state.Notifications, put))
-	return commit, nil
+	commit.Deliveries = dispatcher.Plan(change, store.MergeNotifications(state.Notifications, registered.put))
+	return commit, registered.secrets, nil
 }
 
 // fits refuses a merged document that a PUT would refuse.

@@ -62,6 +62,7 @@ var kinds = []struct {
 }{
 	{dispatcher.ErrNotFound, 404, "not_found", "There is no such thing for this merchant.", 0},
 	{dispatcher.ErrDelivered, 409, "already_delivered", `The delivery has succeeded already; send {"force":true} to send it again.`, 0},
+	{dispatcher.ErrStopped, 409, "notification_stopped", "Its target has stopped the notification (410); PUT it again first.", 0},
 	{dispatcher.ErrInFlight, 409, "attempt_in_flight", "An attempt of this delivery is in flight at this moment.", 1},
 	{dispatcher.ErrPayloadGone, 409, "payload_gone", "What was to be sent is no longer stored.", 0},
 	{dispatcher.ErrConflict, 409, "concurrent_writers", "Others kept writing the same order; try again.", 1},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -41,6 +42,7 @@ type door struct {
 	handler http.Handler
 	url     string // of a server with it
 	store   *store.Store
+	rdb     *redis.Client
 }
 
 // each runs fn over every Redis that there is, in parallel.
@@ -59,7 +61,7 @@ func open(t testing.TB, rdb *redis.Client, change ...func(*api.Config)) door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := door{store: store.New(store.Config{Redis: rdb, Sealer: sealer})}
+	d := door{rdb: rdb, store: store.New(store.Config{Redis: rdb, Sealer: sealer})}
 	log := slog.New(slog.DiscardHandler)
 	registry := prometheus.NewRegistry()
 	out := outbound.New(outbound.Config{}) // strict, as in production
@@ -76,7 +78,7 @@ func open(t testing.TB, rdb *redis.Client, change ...func(*api.Config)) door {
 			token(adapterToken, api.RoleAdapter, "acme"), token(readerToken, api.RoleMerchant, "acme"),
 			token(adminToken, api.RoleAdmin, "*"), token(globexToken, api.RoleAdapter, "globex"),
 		},
-		Monitoring: http.NotFoundHandler(),
+		Monitoring: http.NotFoundHandler(), TestWait: 50 * time.Millisecond,
 	}
 	for _, with := range change {
 		with(&cfg)
@@ -223,4 +225,18 @@ func (d door) load(t testing.TB, id string) store.State {
 		t.Fatal(err)
 	}
 	return state
+}
+
+// forgetAnswers drops every answer that was kept for an Idempotency-Key, as if its process had died before it kept it.
+func (d door) forgetAnswers(t testing.TB) {
+	t.Helper()
+	keys, err := d.rdb.Keys(t.Context(), "td{s*}:i:*").Result()
+	if err != nil || len(keys) == 0 {
+		t.Fatalf("%d answers are kept, %v", len(keys), err)
+	}
+	for _, key := range keys {
+		if err := d.rdb.Del(t.Context(), key).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

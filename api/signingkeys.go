@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -17,20 +18,49 @@ type signingKeysAnswer struct {
 
 // getSigningKeys tells with which public keys a merchant's requests are to be verified.
 func (s *Server) getSigningKeys(c *gin.Context) {
-	key, err := queue.MerchantRSAKey(c.Request.Context(), s.store, merchantOf(c))
-	if err != nil {
-		s.fail(c, err)
-		return
+	answer := signingKeysAnswer{PEM: map[string]string{}}
+	for _, read := range []func(context.Context, string) (any, error){s.publicRSA, s.publicEd25519} {
+		public, err := read(c.Request.Context(), merchantOf(c))
+		if err == nil {
+			err = answer.add(public)
+		}
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
 	}
-	jwk, err := sign.PublicJWK(&key.PublicKey, "")
+	c.PureJSON(http.StatusOK, answer)
+}
+
+func (s *Server) publicRSA(ctx context.Context, merchant string) (any, error) {
+	key, err := queue.MerchantRSAKey(ctx, s.store, merchant)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return nil, err
 	}
-	pem, err := sign.PublicPEM(&key.PublicKey)
+	return &key.PublicKey, nil
+}
+
+func (s *Server) publicEd25519(ctx context.Context, merchant string) (any, error) {
+	key, err := queue.MerchantKeyV1a(ctx, s.store, merchant)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return nil, err
 	}
-	c.PureJSON(http.StatusOK, signingKeysAnswer{Keys: []sign.JWK{jwk}, PEM: map[string]string{jwk.Kid: string(pem)}})
+	public, err := sign.PublicKeyV1a(key)
+	if err != nil {
+		return nil, err
+	}
+	return sign.ParsePublicKeyV1a(public)
+}
+
+func (a *signingKeysAnswer) add(public any) error {
+	jwk, err := sign.PublicJWK(public, "")
+	if err != nil {
+		return err
+	}
+	pem, err := sign.PublicPEM(public)
+	if err != nil {
+		return err
+	}
+	a.Keys, a.PEM[jwk.Kid] = append(a.Keys, jwk), string(pem)
+	return nil
 }

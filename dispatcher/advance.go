@@ -30,7 +30,7 @@ func Advance(d Delivery, policy Retry, v Verdict, a Attempt, now time.Time, rand
 }
 
 // MaxInterruptions is how many attempts of a delivery may be lost before it is given up: what keeps killing its workers
-// must not do so for ever.
+// must not do so for ever. A test is not made again at all.
 const MaxInterruptions = 20
 
 // Interrupt returns the delivery as it is after an attempt whose worker died before it could record it, and that
@@ -43,7 +43,7 @@ func Interrupt(d Delivery, now time.Time) (Delivery, Attempt) {
 	}
 	d.Attempts++
 	d.ClaimedAt, d.NextAttemptAt = time.Time{}, now
-	if d.Attempts-d.Counted > MaxInterruptions {
+	if d.Test || d.Attempts-d.Counted > MaxInterruptions {
 		d.Status, d.Reason, d.NextAttemptAt, d.SettledAt = StatusFailed, ReasonInterrupted, time.Time{}, now
 		return d, a
 	}

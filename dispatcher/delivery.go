@@ -37,6 +37,7 @@ const (
 	TriggerAutomatic Trigger = "automatic" // the first attempt and the retries of the policy
 	TriggerManual    Trigger = "manual"    // somebody asked for this delivery again
 	TriggerReplay    Trigger = "replay"    // part of a replay of many
+	TriggerTest      Trigger = "test"      // of a sample, to see whether the target takes it
 )
 
 // Evidence is why a delivery came to be: the value that changed, before and after.
@@ -81,6 +82,7 @@ type Delivery struct {
 	Lone          bool // a manual attempt of a settled delivery: outside its lane, and not repeated by itself
 	WasDelivered  bool // delivered once already: a forced retry that fails takes nothing away from that
 	SettledAt     time.Time
+	Test          bool // of a sample, owed to no change: see NewTest
 	Erased        bool // its order was deleted: evidence and bodies are gone
 
 	// While it is parked, and the target it was parked for; Pass while the keeper has let it out, until its next attempt.

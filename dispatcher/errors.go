@@ -10,5 +10,6 @@ var (
 	ErrNotOpen     = errors.New("delivery cannot be sent again") // see the wrapping text for why
 	ErrDelivered   = errors.New("already delivered")             // a retry needs force
 	ErrInFlight    = errors.New("attempt in flight")             // a worker is sending it at this moment
+	ErrStopped     = errors.New("notification is stopped")       // its target answered 410
 	ErrPayloadGone = errors.New("payload is gone")               // erased with its order, or left by retention
 )

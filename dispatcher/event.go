@@ -30,6 +30,7 @@ type Event struct {
 	RemoteAddress  string            `json:"remoteAddress,omitempty"`
 	Outcome        Outcome           `json:"outcome"`
 	Reason         Reason            `json:"reason,omitempty"`
+	Detail         string            `json:"detail,omitempty"` // what was missing, in words of our own
 	Sent           Sent              `json:"sent"`
 	WillRetry      bool              `json:"willRetry"`
 	NextAttemptAt  *time.Time        `json:"nextAttemptAt,omitempty"`
@@ -60,8 +61,21 @@ type Attempt struct {
 	Sent          Sent
 	Outcome       Outcome
 	Reason        Reason
+	Detail        string // see Explain
 	WillRetry     bool
 	NextAttemptAt time.Time
+}
+
+// MaxDetailBytes bounds the detail of an Event.
+const MaxDetailBytes = 256
+
+// Explain returns the text of a fault as the detail of an Event: bounded. It is for texts of formats, placeholders and
+// seals, which name what is missing and hold no value of the order, the query or a header.
+func Explain(text string) string {
+	if len(text) <= MaxDetailBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:MaxDetailBytes], "")
 }
 
 // Settlement returns the Event of a delivery that is settled without a request.
@@ -81,7 +95,8 @@ func NewEvent(d Delivery, a Attempt) Event {
 		Request: EventRequest{Method: a.Method, URL: a.URL}, StatusCode: a.StatusCode, ResponseHeader: a.Header,
 		ResponseBody: strings.ToValidUTF8(string(a.Body), "\uFFFD"), Truncated: a.Truncated,
 		DurationMs: a.Duration.Milliseconds(), RemoteAddress: a.RemoteAddress, Outcome: a.Outcome, Reason: a.Reason,
-		Sent: a.Sent, WillRetry: a.WillRetry,
+		Detail: a.Detail,
+		Sent:   a.Sent, WillRetry: a.WillRetry,
 	}
 	if a.Sent != SentNo && a.Reason != ReasonInterrupted {
 		e.Request.Headers = map[string]string{
@@ -90,6 +105,9 @@ func NewEvent(d Delivery, a Attempt) Event {
 			"X-Tidings-Attempt":       strconv.Itoa(a.Number),
 			"X-Tidings-Event":         e.ID,
 			"X-Tidings-Order-Version": strconv.FormatInt(d.OrderVersion, 10),
+		}
+		if d.Test {
+			e.Request.Headers["X-Tidings-Test"] = "true"
 		}
 		for _, name := range a.HeaderNames {
 			e.Request.Headers[name] = Redacted

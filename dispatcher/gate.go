@@ -167,7 +167,7 @@ func (v Verdict) Health(status int) Health {
 			return HealthPoor
 		}
 		return HealthGood
-	case "", ReasonStatus, ReasonRedirect, ReasonGone, ReasonAborted:
+	case "", ReasonHandshakeRefused, ReasonStatus, ReasonRedirect, ReasonGone, ReasonAborted:
 		return HealthGood
 	}
 	return HealthUnknown

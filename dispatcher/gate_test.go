@@ -107,7 +107,7 @@ func TestHealthOfEveryReason(t *testing.T) {
 	want := map[dispatcher.Reason]dispatcher.Health{
 		dispatcher.ReasonTimeout: dispatcher.HealthBad, dispatcher.ReasonDNS: dispatcher.HealthBad, dispatcher.ReasonConnect: dispatcher.HealthBad,
 		dispatcher.ReasonTLS: dispatcher.HealthBad, dispatcher.ReasonReset: dispatcher.HealthBad, dispatcher.ReasonProtocol: dispatcher.HealthBad,
-		dispatcher.ReasonStatus5xx: dispatcher.HealthPoor,
+		dispatcher.ReasonStatus5xx: dispatcher.HealthPoor, dispatcher.ReasonHandshakeRefused: dispatcher.HealthGood,
 		dispatcher.ReasonStatus4xx: dispatcher.HealthGood, dispatcher.ReasonStatus: dispatcher.HealthGood,
 		dispatcher.ReasonRedirect: dispatcher.HealthGood, dispatcher.ReasonGone: dispatcher.HealthGood, dispatcher.ReasonAborted: dispatcher.HealthGood,
 	}

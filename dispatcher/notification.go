@@ -67,6 +67,12 @@ type Retry struct {
 	Schedule    []Duration `json:"schedule,omitempty"`    // delays before attempt 2, 3, ...; the last one repeats
 }
 
+// Consent is what a target answered to a handshake (CloudEvents, HTTP 1.1 Web Hooks §4); zero while it was not asked.
+type Consent struct {
+	At time.Time
+	To string // digest of who may send where: another origin or another endpoint has to be asked for
+}
+
 // Notification is a registration on an order: where to call, how, and for which scope.
 type Notification struct {
 	ID            string
@@ -83,7 +89,9 @@ type Notification struct {
 	Format        string
 	Options       scope.Value
 	Signing       string
-	SigningSecret Secret
+	Secrets       []SigningSecret // the current one first; none: those of the merchant, or no seal
+	Handshake     bool            // the target is asked for its consent before the first delivery
+	Consent       Consent         // what it answered
 	Ordering      Ordering
 	Retry         Retry
 	Timeout       Duration
@@ -104,7 +112,10 @@ func (n Notification) Scheme() string {
 func (n Notification) Bytes() int {
 	rule, schema := n.Scope.JSON()
 	size := len(n.ID) + len(n.AdapterID) + len(n.Reference) + len(n.Description) + len(n.URL) + len(rule.JSON()) +
-		len(schema.JSON()) + len(n.Options.JSON()) + len(n.SigningSecret.Reveal())
+		len(schema.JSON()) + len(n.Options.JSON())
+	for _, s := range n.Secrets {
+		size += len(s.Secret.Reveal()) + len(s.Mark)
+	}
 	for _, h := range n.Headers {
 		size += len(h.Name) + len(h.Value.Reveal())
 	}
@@ -136,7 +147,8 @@ func (n Notification) Public() PublicNotification {
 	}
 }
 
-// SameContent reports whether two registrations say the same, their ids and times aside.
+// SameContent reports whether a registration says what o, which is registered, says already, their ids and times aside.
+// One without a secret says nothing of it.
 func (n Notification) SameContent(o Notification) bool {
 	rule, schema := n.Scope.JSON()
 	otherRule, otherSchema := o.Scope.JSON()
@@ -145,7 +157,7 @@ func (n Notification) SameContent(o Notification) bool {
 		slices.Equal(n.Headers, o.Headers) && slices.Equal(n.ExcludeActors, o.ExcludeActors) &&
 		scope.Equal(rule, otherRule) && scope.Equal(schema, otherSchema) &&
 		n.Format == o.Format && scope.Equal(n.Options, o.Options) &&
-		n.Signing == o.Signing && n.SigningSecret == o.SigningSecret && n.Ordering == o.Ordering &&
+		n.Signing == o.Signing && n.sameSecrets(o) && n.Handshake == o.Handshake && n.Ordering == o.Ordering &&
 		n.Retry.MaxAttempts == o.Retry.MaxAttempts && slices.Equal(n.Retry.Schedule, o.Retry.Schedule) &&
 		n.Timeout == o.Timeout && n.ExpiresAfter == o.ExpiresAfter
 }

@@ -29,6 +29,9 @@ const (
 	ReasonReset    Reason = "reset"    // the connection broke after it stood
 	ReasonProtocol Reason = "protocol" // what came back was not HTTP, or broke its limits
 
+	// What the target did not allow.
+	ReasonHandshakeRefused Reason = "handshake_refused" // it answered OPTIONS without its consent; the body was not sent
+
 	// What Tidings refused to send.
 	ReasonBlockedAddress Reason = "blocked_address" // the outbound guard refused the resolved address
 	ReasonBadURL         Reason = "bad_url"         // the resolved URL is not one that may be called
@@ -49,7 +52,7 @@ const (
 var Reasons = []Reason{
 	ReasonStatus4xx, ReasonStatus5xx, ReasonStatus, ReasonRedirect, ReasonGone, ReasonAborted,
 	ReasonTimeout, ReasonDNS, ReasonConnect, ReasonTLS, ReasonReset, ReasonProtocol,
-	ReasonBlockedAddress, ReasonBadURL, ReasonUnresolved, ReasonTooLarge, ReasonUnrenderable, ReasonPayloadGone,
+	ReasonHandshakeRefused, ReasonBlockedAddress, ReasonBadURL, ReasonUnresolved, ReasonTooLarge, ReasonUnrenderable, ReasonPayloadGone,
 	ReasonInterrupted, ReasonExpired, ReasonCancelled, ReasonStopped, ReasonSuperseded,
 }
 

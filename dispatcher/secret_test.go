@@ -17,7 +17,7 @@ const hidden = "s3cret"
 func TestSecretNeverPrintsItself(t *testing.T) {
 	t.Parallel()
 	secret := dispatcher.Secret(hidden)
-	n := dispatcher.Notification{SigningSecret: secret, Headers: []dispatcher.Header{{Name: "X-Key", Value: secret}}}
+	n := dispatcher.Notification{Secrets: []dispatcher.SigningSecret{{Secret: secret}}, Headers: []dispatcher.Header{{Name: "X-Key", Value: secret}}}
 	var out bytes.Buffer
 	for _, v := range []any{secret, &secret, n, &n, []dispatcher.Secret{secret}, map[string]dispatcher.Secret{"k": secret},
 		struct{ S dispatcher.Secret }{secret}} {

@@ -57,3 +57,15 @@ func change(t testing.TB, before, after, actor string) dispatcher.Change {
 	}
 	return c
 }
+
+// secrets are the current one and older ones whose time has passed.
+func secrets(texts ...dispatcher.Secret) (all []dispatcher.SigningSecret) {
+	for i, text := range texts {
+		s := dispatcher.SigningSecret{Secret: text}
+		if i > 0 {
+			s.Until = noon
+		}
+		all = append(all, s)
+	}
+	return all
+}

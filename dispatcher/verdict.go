@@ -55,8 +55,8 @@ func JudgeFault(reason Reason) Verdict {
 	switch reason {
 	case ReasonTimeout, ReasonDNS, ReasonConnect, ReasonTLS, ReasonReset, ReasonProtocol, ReasonInterrupted:
 		v.Ladder = LadderFull
-	case ReasonBlockedAddress, ReasonBadURL:
-		v.Ladder = LadderShort // an address or a configuration may be mended; nothing was sent meanwhile
+	case ReasonBlockedAddress, ReasonBadURL, ReasonHandshakeRefused:
+		v.Ladder = LadderShort // an address, a configuration or a receiver may be mended; nothing was sent meanwhile
 	default:
 		v.Ladder = LadderNone
 	}

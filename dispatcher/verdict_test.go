@@ -101,7 +101,7 @@ func TestJudgeFaultOfEveryReason(t *testing.T) {
 		"interrupted": dispatcher.LadderFull, // the worker died: our fault, never the end of a delivery
 
 		// Refused by us before anything was sent; DNS or a configuration may be mended.
-		"blocked_address": dispatcher.LadderShort, "bad_url": dispatcher.LadderShort,
+		"blocked_address": dispatcher.LadderShort, "bad_url": dispatcher.LadderShort, "handshake_refused": dispatcher.LadderShort,
 
 		// The body and the template stay the same on every attempt, so would the failure.
 		"unresolved_placeholder": dispatcher.LadderNone, "too_large": dispatcher.LadderNone,

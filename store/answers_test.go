@@ -96,10 +96,13 @@ func TestRedisThatDoesNotAnswerIsUnavailable(t *testing.T) {
 	named.DeliveryID = d.ID
 	ctx := t.Context()
 	for name, ask := range map[string]func() error{
-		"Ping":                func() error { return h.Ping(ctx) },
-		"Load":                func() error { _, err := h.Load(ctx, order("1")); return err },
-		"Commit":              func() error { _, err := h.Commit(ctx, there.planned(t, state, status("paid"))); return err },
-		"StopNotification":    func() error { return h.StopNotification(ctx, order("1"), dispatcher.Notification{ID: "n1"}) },
+		"Ping":             func() error { return h.Ping(ctx) },
+		"Load":             func() error { _, err := h.Load(ctx, order("1")); return err },
+		"Commit":           func() error { _, err := h.Commit(ctx, there.planned(t, state, status("paid"))); return err },
+		"StopNotification": func() error { return h.StopNotification(ctx, order("1"), dispatcher.Notification{ID: "n1"}) },
+		"KeepConsent": func() error {
+			return h.KeepConsent(ctx, order("1"), dispatcher.Notification{ID: "n1"}, dispatcher.Consent{To: "x"})
+		},
 		"Claim":               func() error { _, err := h.Claim(ctx, d.Task(), lease); return err },
 		"Renew":               func() error { return h.Renew(ctx, lease, d.ID) },
 		"Record":              func() error { _, err := h.Record(ctx, move); return err },

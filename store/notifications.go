@@ -34,6 +34,9 @@ type notificationRecord struct {
 	Created       int64            `json:"c"` // µs: also the order of registration
 	Stopped       int64            `json:"p,omitempty"`
 	Invoke        bool             `json:"i,omitempty"`
+	Handshake     bool             `json:"w,omitempty"`
+	ConsentAt     int64            `json:"k,omitempty"`
+	ConsentTo     string           `json:"q,omitempty"`
 	Sealed        []byte           `json:"z"`
 }
 
@@ -41,7 +44,37 @@ type notificationRecord struct {
 type sealedPart struct {
 	URL     string      `json:"u"`
 	Headers [][2]string `json:"h,omitempty"`
-	Secret  string      `json:"s,omitempty"`
+	// The current secret, and those before it.
+	Secret string        `json:"s,omitempty"`
+	Mark   string        `json:"m,omitempty"`
+	Older  []olderSecret `json:"o,omitempty"`
+}
+
+type olderSecret struct {
+	Secret string `json:"s"`
+	Mark   string `json:"m,omitempty"`
+	Until  int64  `json:"u"` // ms
+}
+
+func (p *sealedPart) putSecrets(secrets []dispatcher.SigningSecret) {
+	for i, s := range secrets {
+		if i == 0 {
+			p.Secret, p.Mark = s.Secret.Reveal(), s.Mark
+			continue
+		}
+		p.Older = append(p.Older, olderSecret{s.Secret.Reveal(), s.Mark, millis(s.Until)})
+	}
+}
+
+func (p sealedPart) secrets() (all []dispatcher.SigningSecret) {
+	if p.Secret == "" {
+		return nil
+	}
+	all = append(all, dispatcher.SigningSecret{Secret: dispatcher.Secret(p.Secret), Mark: p.Mark})
+	for _, o := range p.Older {
+		all = append(all, dispatcher.SigningSecret{Secret: dispatcher.Secret(o.Secret), Mark: o.Mark, Until: fromMillis(o.Until)})
+	}
+	return all
 }
 
 func sealPlace(ref dispatcher.OrderRef, id string) string {
@@ -49,7 +82,8 @@ func sealPlace(ref dispatcher.OrderRef, id string) string {
 }
 
 func (s *Store) encodeNotification(ref dispatcher.OrderRef, n dispatcher.Notification) ([]byte, error) {
-	part := sealedPart{URL: n.URL, Secret: n.SigningSecret.Reveal()}
+	part := sealedPart{URL: n.URL}
+	part.putSecrets(n.Secrets)
 	for _, h := range n.Headers {
 		part.Headers = append(part.Headers, [2]string{h.Name, h.Value.Reveal()})
 	}
@@ -63,7 +97,8 @@ func (s *Store) encodeNotification(ref dispatcher.OrderRef, n dispatcher.Notific
 		Method: n.Method, Scope: rule, Schema: schema, ExcludeActors: n.ExcludeActors, Format: n.Format,
 		Options: n.Options, Signing: n.Signing, Ordering: string(n.Ordering), Retry: n.Retry,
 		Timeout: int64(n.Timeout), ExpiresAfter: int64(n.ExpiresAfter), Created: micros(n.Created),
-		Stopped: millis(n.Stopped), Invoke: n.SpelledInvoke, Sealed: s.sealer.Seal(plain, sealPlace(ref, n.ID)),
+		Stopped: millis(n.Stopped), Invoke: n.SpelledInvoke, Handshake: n.Handshake,
+		ConsentAt: millis(n.Consent.At), ConsentTo: n.Consent.To, Sealed: s.sealer.Seal(plain, sealPlace(ref, n.ID)),
 	})
 }
 
@@ -88,9 +123,10 @@ func (s *Store) decodeNotification(ref dispatcher.OrderRef, id, text string) (di
 	n = dispatcher.Notification{
 		ID: id, AdapterID: r.AdapterID, Reference: r.Reference, Description: r.Description, Version: r.Version,
 		Method: r.Method, Scope: rule, ExcludeActors: r.ExcludeActors, Format: r.Format, Options: r.Options,
-		Signing: r.Signing, SigningSecret: dispatcher.Secret(part.Secret), Ordering: dispatcher.Ordering(r.Ordering),
+		Signing: r.Signing, Secrets: part.secrets(), Ordering: dispatcher.Ordering(r.Ordering),
 		Retry: r.Retry, Timeout: dispatcher.Duration(r.Timeout), ExpiresAfter: dispatcher.Duration(r.ExpiresAfter),
 		Created: fromMicros(r.Created), Stopped: fromMillis(r.Stopped), SpelledInvoke: r.Invoke, URL: part.URL,
+		Handshake: r.Handshake, Consent: dispatcher.Consent{At: fromMillis(r.ConsentAt), To: r.ConsentTo},
 	}
 	for _, h := range part.Headers {
 		n.Headers = append(n.Headers, dispatcher.Header{Name: h[0], Value: dispatcher.Secret(h[1])})
@@ -116,28 +152,48 @@ func (s *Store) decodeNotifications(ref dispatcher.OrderRef, records map[string]
 	return all, nil
 }
 
-// stopTries bounds how often a stop is tried against others who write the order; the next 410 tries again.
-const stopTries = 20
+// amendTries bounds how often a note about a notification is tried against others who write the order.
+const amendTries = 20
 
 // StopNotification marks a notification as stopped by its target (410): it fires no more until it is replaced. One that
-// was replaced meanwhile was not what the target answered to, and is left alone.
+// was replaced meanwhile was not what the target answered to, and is left alone. What is not noted is by the next 410.
 func (s *Store) StopNotification(ctx context.Context, ref dispatcher.OrderRef, called dispatcher.Notification) error {
-	for range stopTries {
+	return s.amend(ctx, ref, called, "stop notification", func(n *dispatcher.Notification) bool {
+		stop := n.Stopped.IsZero()
+		if stop {
+			n.Stopped = s.now()
+		}
+		return stop
+	})
+}
+
+// KeepConsent notes that a notification's target has allowed deliveries, unless the notification was replaced meanwhile.
+// What is not noted is asked for again.
+func (s *Store) KeepConsent(ctx context.Context, ref dispatcher.OrderRef, called dispatcher.Notification, to dispatcher.Consent) error {
+	return s.amend(ctx, ref, called, "keep consent", func(n *dispatcher.Notification) bool {
+		news := n.Consent.To != to.To
+		n.Consent = to
+		return news
+	})
+}
+
+// amend writes what a target said into the notification that it said it to, if edit finds anything to write.
+func (s *Store) amend(ctx context.Context, ref dispatcher.OrderRef, called dispatcher.Notification, doing string, edit func(*dispatcher.Notification) bool) error {
+	for range amendTries {
 		state, err := s.Load(ctx, ref)
 		if err != nil {
 			return err
 		}
 		n, ok := state.Notification(called.ID)
-		if !ok || !n.Stopped.IsZero() || !n.SameContent(called) || !n.Created.Equal(called.Created) {
+		if !ok || !called.SameContent(n) || !n.Created.Equal(called.Created) || !edit(&n) {
 			return nil
 		}
-		n.Stopped = s.now()
 		_, err = s.Commit(ctx, Commit{State: state, Put: []dispatcher.Notification{n}})
 		if !isConflict(err) {
 			return err
 		}
 	}
-	return fmt.Errorf("stop notification %s: %w", called.ID, dispatcher.ErrConflict)
+	return fmt.Errorf("%s %s: %w", doing, called.ID, dispatcher.ErrConflict)
 }
 
 // Registered reports whether the delivery's notification still is the one that it is owed to.

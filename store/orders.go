@@ -77,6 +77,7 @@ type Commit struct {
 	Remove     []string                  // ids of notifications to remove
 	Change     *dispatcher.Change        // nil: the document stays
 	Deliveries []dispatcher.Delivery     // what the change owes
+	Sample     *dispatcher.Change        // what a test delivery is rendered from, without a change of the order
 }
 
 // Committed tells what can begin.
@@ -98,8 +99,8 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 		return Committed{}, err
 	}
 	snapshot := []byte{}
-	if c.Change != nil && len(c.Deliveries) > 0 {
-		keys[2] = snapshotKey(ref.Shard(), c.Change.ID)
+	if from := c.renderedFrom(); from != nil && len(c.Deliveries) > 0 {
+		keys[2] = snapshotKey(ref.Shard(), from.ID)
 		if snapshot, err = encodeSnapshot(c.snapshot()); err != nil {
 			return Committed{}, err
 		}
@@ -157,9 +158,17 @@ func (s *Store) commitArgs(c Commit, now time.Time) ([]any, error) {
 	return args, nil
 }
 
+// renderedFrom is the change whose snapshot the deliveries need; nil when there is none.
+func (c Commit) renderedFrom() *dispatcher.Change {
+	if c.Change != nil {
+		return c.Change
+	}
+	return c.Sample
+}
+
 // snapshot holds the notifications as they are after the commit.
 func (c Commit) snapshot() dispatcher.Snapshot {
-	snap := dispatcher.Snapshot{Order: c.Change.Order}
+	snap := dispatcher.Snapshot{Order: c.renderedFrom().Order}
 	for _, n := range MergeNotifications(c.State.Notifications, c.Put) {
 		snap.Notifications = append(snap.Notifications, n.Public())
 	}

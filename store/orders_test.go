@@ -67,10 +67,12 @@ func TestNotificationRoundTrip(t *testing.T) {
 		full.SpelledInvoke = true
 		full.Headers = []dispatcher.Header{{Name: "X-API-Key", Value: "k&y"}, {Name: "X-Other", Value: "o"}}
 		full.ExcludeActors = []string{"erp"}
-		full.Signing, full.SigningSecret = dispatcher.SigningStandardWebhooks, "whsec_c2VjcmV0"
+		full.Signing = dispatcher.SigningStandardWebhooks
+		full.Secrets = []dispatcher.SigningSecret{{Secret: "whsec_c2VjcmV0", Mark: "m1"}, {Secret: "whsec_b2xk", Mark: "m0", Until: began}, {Secret: "whsec_b2xkZXI", Until: began}}
 		full.Retry = dispatcher.Retry{MaxAttempts: 3, Schedule: []dispatcher.Duration{1e9, 2e9}}
 		full.ExpiresAfter = dispatcher.Duration(retention)
 		full.Stopped = began.Add(1e9)
+		full.Handshake, full.Consent = true, dispatcher.Consent{At: began.Add(2e9), To: "digest"}
 		rule, faults := scope.ParseScope(parse(t, `"/state/currentStatus"`), parse(t, `{"const":"completed"}`))
 		if len(faults) > 0 {
 			t.Fatal(faults)
@@ -90,7 +92,8 @@ func TestNotificationRoundTrip(t *testing.T) {
 		if len(got) != 2 || got[0].ID != "full" || got[1].ID != "plain" {
 			t.Fatalf("in the order of registration: %+v", got)
 		}
-		if !got[0].SameContent(full) || !got[0].Created.Equal(full.Created) || !got[0].Stopped.Equal(full.Stopped) {
+		if !got[0].SameContent(full) || !got[0].Created.Equal(full.Created) || !got[0].Stopped.Equal(full.Stopped) ||
+			!slices.Equal(got[0].Secrets, full.Secrets) || got[0].Consent != full.Consent {
 			t.Errorf("got %+v\nwant %+v", got[0], full)
 		}
 		if !got[1].SameContent(plain) || !got[1].Stopped.IsZero() {
@@ -241,6 +244,27 @@ func TestStoppedNotificationFiresNoMoreUntilReplaced(t *testing.T) {
 		}
 		if err := h.StopNotification(t.Context(), order("unknown"), called); err != nil {
 			t.Errorf("one that is not there: %v", err)
+		}
+	})
+}
+
+func TestConsentIsKeptForWhatWasAsked(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		ref, to := order("1"), dispatcher.Consent{At: began, To: "digest"}
+		h.one(t, ref, dispatcher.OrderingStrict)
+		called, _ := h.load(t, ref).Notification("n1")
+		replaced := called
+		replaced.URL += "/new"
+		for _, row := range []struct {
+			called dispatcher.Notification
+			want   dispatcher.Consent
+		}{{replaced, dispatcher.Consent{}}, {called, to}, {called, to}} {
+			if err := h.KeepConsent(t.Context(), ref, row.called, to); err != nil {
+				t.Fatal(err)
+			}
+			if n, _ := h.load(t, ref).Notification("n1"); n.Consent != row.want {
+				t.Errorf("%s: %+v, want %+v", row.called.URL, n.Consent, row.want)
+			}
 		}
 	})
 }

@@ -61,6 +61,7 @@ type deliveryRecord struct {
 	Lone           bool                  `json:"y,omitempty"`
 	WasDelivered   bool                  `json:"q,omitempty"`
 	SettledAt      int64                 `json:"z,omitempty"`
+	Test           bool                  `json:"ts,omitempty"`
 	Erased         bool                  `json:"b,omitempty"`
 	Target         string                `json:"tt,omitempty"`
 	ParkedAt       int64                 `json:"tp,omitempty"`
@@ -79,7 +80,7 @@ func encodeDelivery(d dispatcher.Delivery, revision int) ([]byte, error) {
 		Evidence: d.Evidence, Format: d.Format, Options: d.Options, Ordering: string(d.Ordering),
 		Created: millis(d.Created), ExpiresAt: millis(d.ExpiresAt), Reason: string(d.Reason), StatusCode: d.StatusCode,
 		Attempts: d.Attempts, Counted: d.Counted, NextAttemptAt: millis(d.NextAttemptAt),
-		NextTrigger: string(d.NextTrigger), Lone: d.Lone, WasDelivered: d.WasDelivered, SettledAt: millis(d.SettledAt), Erased: d.Erased,
+		NextTrigger: string(d.NextTrigger), Lone: d.Lone, WasDelivered: d.WasDelivered, SettledAt: millis(d.SettledAt), Test: d.Test, Erased: d.Erased,
 		Target: d.Target, ParkedAt: millis(d.ParkedAt), ParkedFor: string(d.ParkedFor), Pass: d.Pass,
 	})
 	if err != nil {
@@ -120,7 +121,7 @@ func decodeDelivery(id, text string) (Held, error) {
 		Ordering: dispatcher.Ordering(r.Ordering), Created: fromMillis(r.Created), ExpiresAt: fromMillis(r.ExpiresAt),
 		Status: status, Reason: dispatcher.Reason(r.Reason), StatusCode: r.StatusCode, Attempts: r.Attempts,
 		Counted: r.Counted, NextAttemptAt: fromMillis(r.NextAttemptAt), NextTrigger: dispatcher.Trigger(r.NextTrigger),
-		Lone: r.Lone, WasDelivered: r.WasDelivered, SettledAt: fromMillis(r.SettledAt), Erased: r.Erased, Generation: int(generation),
+		Lone: r.Lone, WasDelivered: r.WasDelivered, SettledAt: fromMillis(r.SettledAt), Test: r.Test, Erased: r.Erased, Generation: int(generation),
 		ClaimedAt: fromMillis(claimed), Target: r.Target, ParkedAt: fromMillis(r.ParkedAt),
 		ParkedFor: dispatcher.ParkReason(r.ParkedFor), Pass: r.Pass,
 	}}, nil
@@ -143,6 +144,7 @@ type attemptRecord struct {
 	RemoteAddress string            `json:"a,omitempty"`
 	Sent          string            `json:"s,omitempty"` // absent: yes
 	Reason        string            `json:"w,omitempty"` // absent: delivered
+	Detail        string            `json:"e,omitempty"`
 	WillRetry     bool              `json:"r,omitempty"`
 	NextAttemptAt int64             `json:"z,omitempty"`
 }
@@ -152,7 +154,7 @@ func encodeAttempt(a dispatcher.Attempt) ([]byte, error) {
 		Number: a.Number, Trigger: string(a.Trigger), At: millis(a.At), Method: a.Method, URL: a.URL,
 		HeaderNames: a.HeaderNames, StatusCode: a.StatusCode, Header: a.Header, Truncated: a.Truncated,
 		Duration: a.Duration.Microseconds(), RemoteAddress: a.RemoteAddress, Sent: string(a.Sent),
-		Reason: string(a.Reason), WillRetry: a.WillRetry, NextAttemptAt: millis(a.NextAttemptAt),
+		Reason: string(a.Reason), Detail: a.Detail, WillRetry: a.WillRetry, NextAttemptAt: millis(a.NextAttemptAt),
 	}
 	if a.Trigger == dispatcher.TriggerAutomatic {
 		r.Trigger = ""
@@ -185,7 +187,7 @@ func decodeAttempt(id dispatcher.EventID, packed []byte) (dispatcher.Attempt, er
 		ID: id, Number: r.Number, Trigger: dispatcher.Trigger(r.Trigger), At: fromMillis(r.At), Method: r.Method, URL: r.URL,
 		HeaderNames: r.HeaderNames, StatusCode: r.StatusCode, Header: r.Header, Body: r.Body, Truncated: r.Truncated,
 		Duration: time.Duration(r.Duration) * time.Microsecond, RemoteAddress: r.RemoteAddress,
-		Sent: dispatcher.Sent(r.Sent), Reason: dispatcher.Reason(r.Reason), Outcome: dispatcher.Failed,
+		Sent: dispatcher.Sent(r.Sent), Reason: dispatcher.Reason(r.Reason), Detail: r.Detail, Outcome: dispatcher.Failed,
 		WillRetry: r.WillRetry, NextAttemptAt: fromMillis(r.NextAttemptAt),
 	}
 	if r.Trigger == "" {

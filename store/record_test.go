@@ -17,7 +17,7 @@ func TestAttemptRoundTrip(t *testing.T) {
 		Number: 1, Trigger: dispatcher.TriggerManual, At: at, Method: "PUT", URL: "https://erp.example.com:8443/a?x=******",
 		HeaderNames: []string{"X-Api-Key"}, StatusCode: 503, Header: map[string]string{"Retry-After": "5"},
 		Body: []byte("busy & <b>"), Truncated: true, Duration: 1234567 * time.Microsecond, RemoteAddress: "192.0.2.7:443",
-		Sent: dispatcher.SentUnknown, Outcome: dispatcher.Failed, Reason: dispatcher.ReasonStatus5xx, WillRetry: true,
+		Sent: dispatcher.SentUnknown, Outcome: dispatcher.Failed, Reason: dispatcher.ReasonStatus5xx, Detail: "what is missing", WillRetry: true,
 		NextAttemptAt: at.Add(time.Minute),
 	}
 	// What is usual is not written; it must read back all the same.

@@ -39,7 +39,8 @@ func secretive(t tb, id, mark string) dispatcher.Notification {
 	n := notification(t, id, dispatcher.OrderingStrict)
 	n.URL = "https://erp.example.com/hook?token=" + mark
 	n.Headers = []dispatcher.Header{{Name: "X-Key", Value: dispatcher.Secret("header-" + mark)}}
-	n.Signing, n.SigningSecret = dispatcher.SigningStandardWebhooks, dispatcher.Secret("signing-"+mark)
+	n.Signing = dispatcher.SigningStandardWebhooks
+	n.Secrets = []dispatcher.SigningSecret{{Secret: dispatcher.Secret("signing-" + mark)}}
 	return n
 }
 

@@ -26,12 +26,12 @@ func spellings(text string) []string {
 }
 
 func TestSecretsAreNowhereInRedis(t *testing.T) {
-	const inHeader, inSecret, inQuery, inConfiguration = "k3y-of-the-header", "whsec_c2lnbmluZy1zZWNyZXQ", "t0ken-of-the-query", "p4ssword-of-configuration"
+	const inHeader, inSecret, inOlder, inQuery, inConfiguration = "k3y-of-the-header", "whsec_c2lnbmluZy1zZWNyZXQ", "whsec_b2xkZXItc2VjcmV0LW9sZA", "t0ken-of-the-query", "p4ssword-of-configuration"
 	each(t, func(t *testing.T, h *house) {
 		n := notification(t, "n1", "strict")
 		n.URL = "https://erp.example.com/hook?token=" + inQuery + "&" + inQuery
 		n.Headers = []dispatcher.Header{{Name: "X-API-Key", Value: inHeader}}
-		n.Signing, n.SigningSecret = dispatcher.SigningStandardWebhooks, inSecret
+		n.Signing, n.Secrets = dispatcher.SigningStandardWebhooks, []dispatcher.SigningSecret{{Secret: inSecret}, {Secret: inOlder, Until: began}}
 		n.Reference, n.Description = "a-reference-in-clear", strings.Repeat("long enough that the snapshot is packed ", 20)
 		owed, _ := h.put(t, order("1"), status("created"), n)
 		c := dispatcher.Configuration{
@@ -49,7 +49,7 @@ func TestSecretsAreNowhereInRedis(t *testing.T) {
 		if _, found := h.holds(t, "token=******"); !found {
 			t.Fatal("the search does not look into packed values")
 		}
-		for _, secret := range []string{inHeader, inSecret, inQuery, inConfiguration} {
+		for _, secret := range []string{inHeader, inSecret, inOlder, inQuery, inConfiguration} {
 			for _, spelled := range spellings(secret) {
 				if where, found := h.holds(t, spelled); found {
 					t.Errorf("%q lies in %s as %q", secret, where, spelled)
@@ -59,7 +59,7 @@ func TestSecretsAreNowhereInRedis(t *testing.T) {
 		// All of them are there, though: what was never stored proves nothing.
 		got := h.claim(t, h.read(t, owed[0].ID).Task()).Notification
 		stored, err := h.Configuration(t.Context(), "acme", "web", "erp")
-		if err != nil || got.URL != n.URL || got.Headers[0].Value != inHeader || got.SigningSecret != inSecret ||
+		if err != nil || got.URL != n.URL || got.Headers[0].Value != inHeader || got.Secrets[0].Secret != inSecret || got.Secrets[1].Secret != inOlder ||
 			string(stored.Document.JSON()) != `{"password":"`+inConfiguration+`"}` {
 			t.Errorf("read back: %+v, %+v, %v", got, stored, err)
 		}

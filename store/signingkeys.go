@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// SigningKey returns a merchant's private key of a kind ("rsa"), made by generate on first use and kept sealed. Of two
+// SigningKey returns a merchant's private key of a kind ("rsa", "ed25519"), made by generate on first use and kept sealed. Of two
 // processes that make one at the same time, both get the one that was kept.
 func (s *Store) SigningKey(ctx context.Context, merchant, kind string, generate func() ([]byte, error)) ([]byte, error) {
 	key, place := signingKeysKey(merchant), signingKeyPlace(merchant, kind)

@@ -34,6 +34,7 @@ type serveFlags struct {
 	AllowTarget    []string `help:"Address ranges that may be called although they are private or otherwise special." placeholder:"CIDR"`
 	AllowPlainHTTP string   `help:"Allow http:// targets everywhere, not only in allowed ranges." default:"false" placeholder:"BOOL"`
 	CAFile         string   `name:"ca-file" help:"PEM bundle of authorities that targets may have besides the system's." placeholder:"PATH"`
+	WebhookOrigin  string   `help:"DNS name that targets with a handshake are asked to allow." default:"tidings" placeholder:"NAME"`
 	SealingKey     []string `help:"Keys that seal secrets at rest, each base64 of 32 bytes: the first writes, all read." placeholder:"KEY"`
 	Retention      string   `help:"How long Events and payloads are kept after a delivery settled." default:"168h"`
 	Concurrency    string   `help:"Attempts in flight at once in this process." default:"128"`
@@ -57,6 +58,7 @@ type settings struct {
 	allowTargets   []netip.Prefix
 	allowPlainHTTP bool
 	roots          *x509.CertPool // nil: the system's
+	webhookOrigin  string
 	certificates   map[outbound.Target]tls.Certificate
 	sealingKeys    [][]byte // the first writes; none: kept in the data directory (own Redis only)
 	retention      time.Duration
@@ -132,6 +134,9 @@ func (f serveFlags) check(file configFile) (settings, error) {
 	if s.sweep, err = strconv.ParseBool(f.Sweep); err != nil {
 		bad("sweep", "%q: expected true or false", f.Sweep)
 	}
+	if s.webhookOrigin = f.WebhookOrigin; !dnsName(f.WebhookOrigin) {
+		bad("webhook-origin", "%q is no DNS name", f.WebhookOrigin)
+	}
 	if s.sealingKeys, err = parseSealingKeys(f.SealingKey); err != nil {
 		faults = append(faults, err)
 	}
@@ -202,6 +207,18 @@ func (s *settings) together(f serveFlags) (faults []error) {
 		bad("--sealing-key: is needed with --redis-url (tidings token prints a fresh one)")
 	}
 	return faults
+}
+
+var dnsLabel = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+
+// dnsName reports whether a text is a name as RFC 1123 §2.1 has it.
+func dnsName(text string) bool {
+	for label := range strings.SplitSeq(text, ".") {
+		if !dnsLabel.MatchString(label) {
+			return false
+		}
+	}
+	return len(text) <= 253
 }
 
 // dataDir is the given directory, or tidings in the user's cache directory.

@@ -32,13 +32,13 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 	t.Parallel()
 	config := write(t, "tokens:\n  - {name: a, hash: md5:x, merchants: [], role: king}\n")
 	code, _, stderr := runFor(t, "serve", "--config", config, "--listen", "nowhere", "--role", "boss", "--redis-url", "http://user:pass-word@x",
-		"--allow-target", "10.0.0.0/99", "--allow-plain-http", "maybe", "--sealing-key", "short", "--retention", "1s",
+		"--allow-target", "10.0.0.0/99", "--allow-plain-http", "maybe", "--webhook-origin", "a_b.example", "--sealing-key", "short", "--retention", "1s",
 		"--concurrency", "0", "--servers", "many", "--log-level", "loud", "--log-format", "xml", "--dev-token", "x",
 		"--rate-limit", "fast", "--rate-burst", "0", "--trusted-proxy", "proxy.example")
 	if code != 2 {
 		t.Errorf("exit status %d, want 2", code)
 	}
-	for _, part := range []string{"--listen", "--role", "--redis-url", "--allow-target", "--allow-plain-http", "--sealing-key",
+	for _, part := range []string{"--listen", "--role", "--redis-url", "--allow-target", "--allow-plain-http", "--webhook-origin", "--sealing-key",
 		"--retention", "--concurrency", "--servers", "--log-level", "--log-format", "--dev-token", "--rate-limit", "--rate-burst", "--trusted-proxy", "tokens[0]", "hash:", "role:", "merchants:"} {
 		if !strings.Contains(stderr, part) {
 			t.Errorf("%s is not told in:\n%s", part, stderr)
@@ -109,7 +109,7 @@ var yes, one = true, 1
 
 var configFileSample = configFile{
 	Listen: "x", Role: "x", RedisURL: "x", DataDir: "x", DevToken: "x", AllowTarget: []string{"x"}, AllowPlainHTTP: &yes, CAFile: "x",
-	SealingKey: keyList{"x"}, Retention: "x", Concurrency: &one, Servers: &one, Sweep: &yes, LogLevel: "x", LogFormat: "x",
+	WebhookOrigin: "x", SealingKey: keyList{"x"}, Retention: "x", Concurrency: &one, Servers: &one, Sweep: &yes, LogLevel: "x", LogFormat: "x",
 	RateLimit: &one, RateBurst: &one, TrustedProxy: []string{"x"},
 }
 
@@ -148,7 +148,7 @@ func TestTokenIsLetInByItsEntry(t *testing.T) {
 	if len(file.Tokens) != 1 || file.Tokens[0].Hash != hashToken(strings.TrimSpace(secret)) || file.Tokens[0].Role != "merchant" {
 		t.Errorf("entry %+v", file.Tokens)
 	}
-	flags := serveFlags{Listen: "127.0.0.1:0", Role: "all", RedisURL: "redis://localhost", AllowPlainHTTP: "false", SealingKey: file.SealingKey,
+	flags := serveFlags{Listen: "127.0.0.1:0", Role: "all", RedisURL: "redis://localhost", AllowPlainHTTP: "false", WebhookOrigin: "tidings", SealingKey: file.SealingKey,
 		Retention: "168h", Concurrency: "1", Servers: "1", Sweep: "true", LogLevel: "info", LogFormat: "text"}
 	if _, err := flags.check(file); err != nil {
 		t.Error("what token prints is refused:", err)

@@ -21,6 +21,7 @@ type configFile struct {
 	DevToken       string      `yaml:"dev-token"`
 	AllowTarget    []string    `yaml:"allow-target"`
 	AllowPlainHTTP *bool       `yaml:"allow-plain-http"`
+	WebhookOrigin  string      `yaml:"webhook-origin"`
 	CAFile         string      `yaml:"ca-file"`
 	SealingKey     keyList     `yaml:"sealing-key"`
 	Retention      string      `yaml:"retention"`
@@ -94,6 +95,8 @@ func (f configFile) value(flag string) string {
 		if f.Sweep != nil {
 			return fmt.Sprint(*f.Sweep)
 		}
+	case "webhook-origin":
+		return f.WebhookOrigin
 	case "sealing-key":
 		return strings.Join(f.SealingKey, ",")
 	case "retention":

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/dispatcher/queue"
+	"github.com/tidings/tidings/dispatcher/sign"
 	"github.com/tidings/tidings/store/embedded"
 	"github.com/tidings/tidings/store/storetest"
 )
@@ -310,5 +311,73 @@ func TestDeadlinesNest(t *testing.T) {
 	}
 	if queue.LeaseRenewal*3 > queue.Lease {
 		t.Error("a lease must survive one renewal that fails")
+	}
+}
+
+// Registered with a seal and a handshake, tested, rotated, delivered: over the whole way in one process.
+func TestSealedHandshakenAndTested(t *testing.T) {
+	t.Parallel()
+	type request struct {
+		header http.Header
+		body   []byte
+	}
+	posts := make(chan request, 10)
+	r := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodOptions {
+			w.Header().Set("WebHook-Allowed-Origin", req.Header.Get("WebHook-Request-Origin"))
+			return
+		}
+		body, _ := io.ReadAll(req.Body)
+		posts <- request{req.Header.Clone(), body}
+	}))
+	t.Cleanup(r.Close)
+	p := start(t, "--dev-token", "test-token", "--data-dir", t.TempDir(), "--webhook-origin", "hooks.example.com")
+	const list = "/api/v0/checkout/orders/1001/notifications"
+	secretOf := func(text string) (id, secret string) {
+		var answer struct {
+			ID      string
+			Signing struct{ Secret string }
+		}
+		if err := json.Unmarshal([]byte(text), &answer); err != nil || answer.Signing.Secret == "" {
+			t.Fatal(text, err)
+		}
+		return answer.ID, answer.Signing.Secret
+	}
+	code, text := p.call("POST", list, fmt.Sprintf(`{"url":%q,"scope":{"state":["completed"]},"handshake":true,"signing":{"scheme":"standard-webhooks"}}`, r.URL))
+	if code != http.StatusCreated {
+		t.Fatal(code, text)
+	}
+	id, first := secretOf(text)
+	sealed := func(got request, secrets ...string) {
+		t.Helper()
+		for _, secret := range secrets {
+			if err := sign.VerifyStandardWebhooks(got.header, got.body, time.Now(), time.Minute, secret); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	var event dispatcher.Event
+	code, text = p.call("POST", list+"/"+id+"/test", "")
+	if err := json.Unmarshal([]byte(text), &event); err != nil || code != http.StatusOK || event.Outcome != dispatcher.Delivered || event.Trigger != dispatcher.TriggerTest {
+		t.Fatal(code, text, err)
+	}
+	sealed(<-posts, first)
+	if code, text = p.call("POST", list+"/"+id+"/rotate-secret", ""); code != http.StatusOK {
+		t.Fatal(code, text)
+	}
+	_, second := secretOf(text)
+	if code, text = p.call("PUT", "/api/v0/checkout/orders/1001", `{"state":{"currentStatus":"completed"}}`); code != http.StatusCreated {
+		t.Fatal(code, text)
+	}
+	p.events("orderId=1001&outcome=delivered", 2)
+	got := <-posts
+	sealed(got, first, second)
+	if got.header.Get("X-Tidings-Test") != "" {
+		t.Error("a delivery is marked as a test")
+	}
+	for _, secret := range []string{first, second} {
+		if strings.Contains(p.stderr.String(), secret) {
+			t.Error("a secret is in the log")
+		}
 	}
 }

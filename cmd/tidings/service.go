@@ -107,7 +107,7 @@ func (s *service) openWorker(st *store.Store, out *outbound.Client, metrics *que
 	s.opened(rdb.Close)
 	s.worker = queue.NewWorker(queue.WorkerConfig{
 		Store: st, Producer: s.producer, Redis: rdb, Bell: s.bell, Outbound: out, Log: s.log, Metrics: metrics,
-		UserAgent: userAgent, Concurrency: s.set.concurrency, Servers: s.set.servers,
+		UserAgent: userAgent, Origin: s.set.webhookOrigin, Concurrency: s.set.concurrency, Servers: s.set.servers,
 	})
 	s.sweeper = queue.NewSweeper(st, s.producer, s.log, metrics, nil)
 }

@@ -42,19 +42,19 @@ func (t *attempt) make(ctx context.Context) (done Disposition, err error) {
 	for _, header := range t.n.Headers {
 		t.told.HeaderNames = append(t.told.HeaderNames, http.CanonicalHeaderKey(header.Name))
 	}
-	url, reason, err := t.resolve(ctx, t.n, t.snap)
+	url, obstacle, err := t.resolve(ctx, t.n, t.snap)
 	if err != nil {
 		return Disposition{}, t.release(ctx, t.h, err)
 	}
 	var target string
-	if reason == "" {
+	if obstacle.reason == "" {
 		t.told.URL, _ = shown(t.n.URL, url)
 		if target, err = dispatcher.TargetOf(url); err != nil {
-			reason = dispatcher.ReasonBadURL
+			obstacle.reason, obstacle.detail = dispatcher.ReasonBadURL, err.Error()
 		}
 	}
-	if reason != "" {
-		return t.end(ctx, dispatcher.JudgeFault(reason))
+	if obstacle.reason != "" {
+		return t.end(ctx, t.hindered(obstacle))
 	}
 	passage, why := t.gate.enter(target, t.h.Delivery)
 	if why != "" {
@@ -77,7 +77,7 @@ var unsent = dispatcher.Verdict{Reason: dispatcher.ReasonInterrupted}
 
 // send composes the request and POSTs it. An error means that nothing was sent and that the fault is ours.
 func (t *attempt) send(ctx context.Context, url string) (dispatcher.Verdict, error) {
-	request, reason, err := t.compose(ctx, t.h.Delivery, t.n, t.snap, t.told, url)
+	request, obstacle, err := t.compose(ctx, t.h.Delivery, t.n, t.snap, t.told, url)
 	if err != nil {
 		return unsent, err
 	}
@@ -89,8 +89,13 @@ func (t *attempt) send(ctx context.Context, url string) (dispatcher.Verdict, err
 	if t.now().Sub(t.claimed) > Lease/2 {
 		return unsent, errLeaseShort
 	}
-	if reason != "" {
-		return dispatcher.JudgeFault(reason), nil
+	if obstacle.reason != "" {
+		return t.hindered(obstacle), nil
+	}
+	if t.n.Handshake {
+		if verdict := t.handshake(ctx, t.h.Delivery, t.n, &request, &t.told); verdict.Reason != "" {
+			return verdict, nil
+		}
 	}
 	t.begun = true
 	answer := t.out.Do(ctx, request)
@@ -98,9 +103,16 @@ func (t *attempt) send(ctx context.Context, url string) (dispatcher.Verdict, err
 	t.told.Header, t.told.Body = scrub(t.n, request.URL, answer)
 	t.told.Duration, t.told.RemoteAddress, t.told.Sent = answer.Duration, answer.RemoteAddress, answer.Sent
 	if answer.Reason != "" {
+		t.told.Detail = t.explainURL(answer.Reason, request.URL)
 		return dispatcher.JudgeFault(answer.Reason), nil
 	}
 	return dispatcher.JudgeAnswer(answer.StatusCode, answer.Header, t.now()), nil
+}
+
+// hindered judges an attempt that cannot be sent.
+func (t *attempt) hindered(by obstacle) dispatcher.Verdict {
+	t.told.Detail = dispatcher.Explain(by.detail)
+	return dispatcher.JudgeFault(by.reason)
 }
 
 // end records the attempt and moves the delivery on.

@@ -19,19 +19,26 @@ import (
 
 func isUnavailable(err error) bool { return errors.Is(err, dispatcher.ErrUnavailable) }
 
-// compose builds the request of an attempt. A reason says why it cannot be sent; an error that we could not look.
-func (d *Deliverer) compose(ctx context.Context, del dispatcher.Delivery, n dispatcher.Notification, snap dispatcher.Snapshot, a dispatcher.Attempt, target string) (outbound.Request, dispatcher.Reason, error) {
+// obstacle says why a request cannot be sent; its reason is "" when it can. The detail tells the merchant what is
+// missing, in words of our own formats and templates.
+type obstacle struct {
+	reason dispatcher.Reason
+	detail string
+}
+
+// compose builds the request of an attempt. An obstacle says why it cannot be sent; an error that we could not look.
+func (d *Deliverer) compose(ctx context.Context, del dispatcher.Delivery, n dispatcher.Notification, snap dispatcher.Snapshot, a dispatcher.Attempt, target string) (outbound.Request, obstacle, error) {
 	var request outbound.Request
 	format, err := wire.Lookup(del.Format)
 	if err != nil {
-		return request, dispatcher.ReasonUnrenderable, nil
+		return request, obstacle{dispatcher.ReasonUnrenderable, err.Error()}, nil
 	}
 	rendered, err := format.Render(wire.Message{Delivery: del, Snapshot: snap})
 	switch {
 	case err != nil:
-		return request, dispatcher.ReasonUnrenderable, nil
+		return request, obstacle{dispatcher.ReasonUnrenderable, err.Error()}, nil
 	case len(rendered.Body) > wire.MaxBodyBytes:
-		return request, dispatcher.ReasonTooLarge, nil
+		return request, obstacle{dispatcher.ReasonTooLarge, fmt.Sprintf("the body would have %d bytes, at most %d are sent", len(rendered.Body), wire.MaxBodyBytes)}, nil
 	}
 	request = outbound.Request{Method: n.Method, URL: target, Body: rendered.Body, Timeout: n.Timeout.D(), Header: d.headers(del, a)}
 	for name, values := range rendered.Header {
@@ -40,18 +47,18 @@ func (d *Deliverer) compose(ctx context.Context, del dispatcher.Delivery, n disp
 	for _, h := range n.Headers {
 		request.Header.Set(h.Name, h.Value.Reveal())
 	}
-	seal, reason, err := d.seal(ctx, del, n, sign.Message{Method: n.Method, URL: target, ID: del.ID, Timestamp: a.At, Body: rendered.Body})
+	seal, why, err := d.seal(ctx, del, n, sign.Message{Method: n.Method, URL: target, ID: del.ID, Timestamp: a.At, Body: rendered.Body})
 	for name, values := range seal {
 		request.Header[name] = values
 	}
-	return request, reason, err
+	return request, why, err
 }
 
 // resolve puts the values of the order and of the adapter's configuration into the URL.
-func (d *Deliverer) resolve(ctx context.Context, n dispatcher.Notification, snap dispatcher.Snapshot) (string, dispatcher.Reason, error) {
+func (d *Deliverer) resolve(ctx context.Context, n dispatcher.Notification, snap dispatcher.Snapshot) (string, obstacle, error) {
 	template, err := dispatcher.ParseURLTemplate(n.URL)
 	if err != nil {
-		return "", dispatcher.ReasonBadURL, nil
+		return "", obstacle{dispatcher.ReasonBadURL, err.Error()}, nil
 	}
 	order := snap.Order
 	values := order.Document
@@ -67,15 +74,15 @@ func (d *Deliverer) resolve(ctx context.Context, n dispatcher.Notification, snap
 	if template.NeedsConfiguration() {
 		c, err := d.store.Configuration(ctx, order.Merchant, order.Channel, n.AdapterID)
 		if err != nil && !errors.Is(err, dispatcher.ErrNotFound) {
-			return "", "", err
+			return "", obstacle{}, err
 		}
 		configuration = c.Document
 	}
 	target, err := template.Resolve(values, configuration)
 	if err != nil {
-		return "", dispatcher.ReasonUnresolved, nil
+		return "", obstacle{dispatcher.ReasonUnresolved, err.Error()}, nil
 	}
-	return target, "", nil
+	return target, obstacle{}, nil
 }
 
 // headers are those that every request carries, whatever its format.
@@ -90,6 +97,9 @@ func (d *Deliverer) headers(del dispatcher.Delivery, a dispatcher.Attempt) http.
 	header.Set("X-Tidings-Attempt", strconv.Itoa(a.Number))
 	header.Set("X-Tidings-Order-Version", strconv.FormatInt(del.OrderVersion, 10))
 	header.Set("X-Tidings-Scope", scopeHeader(del.Scope))
+	if del.Test {
+		header.Set("X-Tidings-Test", "true")
+	}
 	header.Set("X-Merchant", del.Merchant)
 	header.Set("X-Channel", del.Channel)
 	// One trace for all that a change caused (W3C Trace Context): its id is the change's.

@@ -21,6 +21,7 @@ type Deliverer struct {
 	log      *slog.Logger
 	metrics  *Metrics
 	agent    string
+	origin   string // what a target is asked to allow, see handshake
 	now      func() time.Time
 	stopping <-chan struct{} // closed when the process must not wait any longer
 }

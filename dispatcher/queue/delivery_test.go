@@ -39,7 +39,7 @@ func TestDeliveredSignedAndRecorded(t *testing.T) {
 		secret := sign.GenerateSecret()
 		n := h.register(r.URL+"/hook?token=a%20b", func(n *dispatcher.Notification) {
 			n.Headers = []dispatcher.Header{{Name: "X-API-Key", Value: "key-of-erp"}}
-			n.Signing, n.SigningSecret = dispatcher.SigningStandardWebhooks, dispatcher.Secret(secret)
+			n.Signing, n.Secrets = dispatcher.SigningStandardWebhooks, []dispatcher.SigningSecret{{Secret: dispatcher.Secret(secret)}}
 		})
 		owed := h.change("completed")
 		if len(owed) != 1 {

@@ -72,7 +72,8 @@ func TestUnrenderableOrderIsNotSent(t *testing.T) {
 		h.register(r.URL, func(n *dispatcher.Notification) { n.Format, n.Scope = dispatcher.FormatProbo, wholeOrder(t) })
 		d := h.changeTo(`{"total":1}`)[0]
 		held, attempts := h.await(d.ID, dispatcher.StatusFailed)
-		if held.Reason != dispatcher.ReasonUnrenderable || len(attempts) != 1 || attempts[0].Sent != dispatcher.SentNo || len(r.seen()) != 0 {
+		if held.Reason != dispatcher.ReasonUnrenderable || len(attempts) != 1 || attempts[0].Sent != dispatcher.SentNo || len(r.seen()) != 0 ||
+			!strings.Contains(attempts[0].Detail, "/state/currentStatus") {
 			t.Errorf("%s, events %+v, %d requests", held.Reason, attempts, len(r.seen()))
 		}
 	})
@@ -84,13 +85,44 @@ func TestSealedWithEd25519(t *testing.T) {
 		r := newReceiver(t, nil)
 		secret, public := sign.GenerateKeyV1a()
 		h.register(r.URL, func(n *dispatcher.Notification) {
-			n.Signing, n.SigningSecret = dispatcher.SigningStandardWebhooksV1a, dispatcher.Secret(secret)
+			n.Signing, n.Secrets = dispatcher.SigningStandardWebhooksV1a, []dispatcher.SigningSecret{{Secret: dispatcher.Secret(secret)}}
 		})
 		d := h.change("completed")[0]
 		h.await(d.ID, dispatcher.StatusDelivered)
 		p := r.seen()[0]
 		if err := sign.VerifyStandardWebhooks(p.header, []byte(p.body), time.Now(), time.Minute, public); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A merchant learns what is missing, and no value of the query.
+func TestEventsSayWhatIsMissing(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 1)
+		r := newReceiver(t, nil)
+		for url, want := range map[string]struct {
+			reason dispatcher.Reason
+			detail string
+		}{
+			r.URL + "/{order.customer.number}?t=s3cret-token":            {dispatcher.ReasonUnresolved, "placeholder {order.customer.number} has no value"},
+			r.URL + "/?t=s3cret-token&v={order.nothing}":                 {dispatcher.ReasonUnresolved, "placeholder {order.nothing} has no value"},
+			"https://127.1/?t=s3cret-token":                              {dispatcher.ReasonBadURL, "the URL's host is neither a name nor an IP address"},
+			r.URL + "/{order." + strings.Repeat("x", 300) + "}?t=s3cret": {dispatcher.ReasonUnresolved, "placeholder {order.xxx"},
+		} {
+			n := h.register(url, func(n *dispatcher.Notification) { n.Retry = dispatcher.Retry{MaxAttempts: 1} })
+			d, err := h.producer.Test(t.Context(), h.ref, n.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, attempts := h.await(d.ID, dispatcher.StatusFailed)
+			a := attempts[0]
+			if a.Reason != want.reason || !strings.HasPrefix(a.Detail, want.detail) || strings.Contains(a.Detail, "s3cret") || len(a.Detail) > dispatcher.MaxDetailBytes {
+				t.Errorf("%s: %s, %q", url, a.Reason, a.Detail)
+			}
+		}
+		if len(r.seen()) != 0 {
+			t.Errorf("%d requests", len(r.seen()))
 		}
 	})
 }

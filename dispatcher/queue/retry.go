@@ -48,6 +48,8 @@ func (p *Producer) Retry(ctx context.Context, merchant, eventID string, force bo
 
 func (p *Producer) mayRetry(ctx context.Context, d dispatcher.Delivery, force bool) error {
 	switch {
+	case d.Test:
+		return fmt.Errorf("%w: it was a test; send another one", dispatcher.ErrNotOpen)
 	case !d.ClaimedAt.IsZero() && !d.Status.Terminal():
 		return fmt.Errorf("delivery %s: %w", d.ID, dispatcher.ErrInFlight)
 	case d.Erased:

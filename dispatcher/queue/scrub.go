@@ -54,7 +54,10 @@ func answered(answer outbound.Answer) func(text string) bool {
 
 // secretsOf lists what an answer must not tell of a request.
 func secretsOf(n dispatcher.Notification, called string) []string {
-	secrets := []string{n.SigningSecret.Reveal()}
+	var secrets []string
+	for _, s := range n.Secrets {
+		secrets = append(secrets, s.Secret.Reveal())
+	}
 	_, query, _ := strings.Cut(called, "?")
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, has := strings.Cut(pair, "=")

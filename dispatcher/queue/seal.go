@@ -22,35 +22,64 @@ func MerchantRSAKey(ctx context.Context, st *store.Store, merchant string) (*rsa
 	return sign.ParseRSAKeyPEM(text)
 }
 
-// seal returns the headers that seal a request. A reason says that it cannot be sealed; an error that we could not look.
-func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatcher.Notification, m sign.Message) (http.Header, dispatcher.Reason, error) {
+// Ed25519KeyKind names a merchant's ed25519 key, with which standard-webhooks-v1a is sealed where a notification brings
+// no key of its own.
+const Ed25519KeyKind = "ed25519"
+
+// MerchantKeyV1a returns the merchant's ed25519 key as whsk_, made on first use.
+func MerchantKeyV1a(ctx context.Context, st *store.Store, merchant string) (string, error) {
+	key, err := st.SigningKey(ctx, merchant, Ed25519KeyKind, func() ([]byte, error) {
+		secret, _ := sign.GenerateKeyV1a()
+		return []byte(secret), nil
+	})
+	return string(key), err
+}
+
+// seal returns the headers that seal a request. An obstacle says why it cannot be sealed; an error that we could not look.
+func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatcher.Notification, m sign.Message) (http.Header, obstacle, error) {
 	var signer sign.Signer
 	var err error
 	switch n.Scheme() {
 	case dispatcher.SigningStandardWebhooks:
-		signer, err = sign.NewStandardWebhooks(n.SigningSecret.Reveal())
+		signer, err = sign.NewStandardWebhooks(n.SecretsAt(m.Timestamp)...)
 	case dispatcher.SigningStandardWebhooksV1a:
-		signer, err = sign.NewStandardWebhooksV1a(n.SigningSecret.Reveal())
+		keys := n.SecretsAt(m.Timestamp)
+		if len(keys) == 0 {
+			own, err := MerchantKeyV1a(ctx, d.store, del.Merchant)
+			if err != nil {
+				return nil, obstacle{}, err
+			}
+			keys = []string{own}
+		}
+		signer, err = sign.NewStandardWebhooksV1a(keys...)
 	case dispatcher.SigningFaTPay:
 		key, err := MerchantRSAKey(ctx, d.store, del.Merchant)
 		if err != nil {
-			return nil, "", err
+			return nil, obstacle{}, err
 		}
 		partner, _ := del.Options.Member("partnerId").Text()
 		version, _ := del.Options.Member("versionHeader").Bool()
 		signer, err = sign.NewFaTPay(sign.FaTPay{PartnerID: partner, Key: key, VersionHeader: version})
 		if err != nil {
-			return nil, dispatcher.ReasonUnrenderable, nil
+			return nil, unsealable(n, err), nil
 		}
 	default:
-		return nil, "", nil
+		return nil, obstacle{}, nil
 	}
 	if err != nil {
-		return nil, dispatcher.ReasonUnrenderable, nil
+		return nil, unsealable(n, err), nil
 	}
 	header, err := signer.Sign(m)
 	if err != nil {
-		return nil, dispatcher.ReasonUnrenderable, nil
+		return nil, unsealable(n, err), nil
 	}
-	return header, "", nil
+	return header, obstacle{}, nil
+}
+
+// unsealable keeps the text of a FaTPay fault to itself: it may name a parameter, and a bare token is its own name.
+func unsealable(n dispatcher.Notification, err error) obstacle {
+	if n.Scheme() == dispatcher.SigningFaTPay {
+		return obstacle{dispatcher.ReasonUnrenderable, "the URL or the options do not fit what FaTPay's signature covers"}
+	}
+	return obstacle{dispatcher.ReasonUnrenderable, err.Error()}
 }

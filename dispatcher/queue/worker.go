@@ -25,6 +25,7 @@ type WorkerConfig struct {
 	Log         *slog.Logger
 	Metrics     *Metrics
 	UserAgent   string
+	Origin      string           // what targets that want a handshake are asked to allow; default DefaultOrigin
 	Concurrency int              // attempts in flight at once, over all servers; default 128
 	Servers     int              // Asynq servers, each with its own fetch loop; default 2
 	Shutdown    time.Duration    // how long attempts in flight may take to end; default ShutdownTimeout
@@ -60,13 +61,16 @@ func NewWorker(cfg WorkerConfig) *Worker {
 	if cfg.Shutdown <= 0 {
 		cfg.Shutdown = ShutdownTimeout
 	}
+	if cfg.Origin == "" {
+		cfg.Origin = DefaultOrigin
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	w := &Worker{cfg: cfg, stopping: make(chan struct{})}
 	w.deliverer = &Deliverer{
 		store: cfg.Store, producer: cfg.Producer, out: cfg.Outbound, leases: newLeases(), log: cfg.Log,
-		metrics: cfg.Metrics, agent: cfg.UserAgent, now: cfg.Now, stopping: w.stopping,
+		metrics: cfg.Metrics, agent: cfg.UserAgent, origin: cfg.Origin, now: cfg.Now, stopping: w.stopping,
 		gate: newGate(cfg.Concurrency, cfg.Now), keeper: make(chan struct{}, 1),
 	}
 	w.keeper = NewKeeper(w)

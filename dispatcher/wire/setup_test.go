@@ -60,9 +60,9 @@ func message(t testing.TB, format string, document []byte) wire.Message {
 	}, {
 		// wire.md §B.1, the guide's form, with all that is secret.
 		ID: "n2", URL: "https://erp.example.com/api/orders/import?token=" + queryToken + "&mode=" + queryToken, Method: "POST",
-		Headers:       []dispatcher.Header{{Name: "Authorization", Value: headerSecret}},
-		Scope:         rule(t, `{"state":["completed"]}`, ""),
-		SigningSecret: signingSecret, Signing: dispatcher.SigningStandardWebhooks, Format: format,
+		Headers: []dispatcher.Header{{Name: "Authorization", Value: headerSecret}},
+		Scope:   rule(t, `{"state":["completed"]}`, ""),
+		Secrets: []dispatcher.SigningSecret{{Secret: signingSecret}}, Signing: dispatcher.SigningStandardWebhooks, Format: format,
 	}}
 	created := time.Date(2019, 8, 24, 14, 15, 22, 0, time.UTC)
 	before := dispatcher.Order{Merchant: "norce", ID: "o_yClTSySjyAuuBjmiBlHCjuEcTf", Channel: "1", Version: 2,

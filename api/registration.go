@@ -1,0 +1,113 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/scope"
+)
+
+// registration is what registering changes.
+type registration struct {
+	put     []dispatcher.Notification
+	secrets []generatedSecret // to be told once
+}
+
+// registerAll decides what registering the wanted notifications changes: what is there already is left or replaced,
+// what is new gets an id. Nothing is half-registered: one fault refuses all. Those of configurations come first; they
+// have no faults, and no place in the request.
+func registerAll(registered, configured, requested []dispatcher.Notification, now time.Time) (registration, error) {
+	all := slices.Clone(registered)
+	var put []dispatcher.Notification
+	var faults scope.Faults
+	generated := map[string]dispatcher.Secret{} // by the notification's id
+	for i, n := range slices.Concat(configured, requested) {
+		at := scope.Pointer{}.Child("notifications").Child(strconv.Itoa(i - len(configured)))
+		same := dispatcher.FindSame(all, n)
+		if same < 0 {
+			n, found := renew(n, dispatcher.Notification{}, at)
+			faults = append(faults, found...)
+			n, fresh := withSecret(n, "")
+			// Created is the order of registration, too: those of one request are a microsecond apart.
+			n.Created = now.Add(time.Duration(i) * time.Microsecond)
+			if n.ID == "" {
+				n.ID = dispatcher.NewID(n.Created)
+			}
+			if fresh {
+				generated[n.ID] = n.CurrentSecret()
+			}
+			all, put = append(all, n), append(put, n)
+			continue
+		}
+		n, found := renew(n, all[same], at)
+		faults = append(faults, found...)
+		n, fresh := withSecret(n, "")
+		if fresh {
+			generated[n.ID] = n.CurrentSecret()
+		}
+		if !n.SameContent(all[same]) {
+			all[same] = n
+			put = slices.DeleteFunc(put, func(p dispatcher.Notification) bool { return p.ID == n.ID })
+			put = append(put, n)
+		}
+	}
+	if len(faults) > 0 {
+		return registration{}, invalid(faults)
+	}
+	if err := fit(all, "/notifications"); err != nil {
+		return registration{}, err
+	}
+	r := registration{put: put}
+	for _, n := range put {
+		if secret, ok := generated[n.ID]; ok && secret == n.CurrentSecret() { // not replaced by another of the same request
+			r.secrets = append(r.secrets, generatedSecret{n.ID, n.Signing, secret.Reveal()})
+		}
+	}
+	return r, nil
+}
+
+// fit refuses more notifications on one order than every change of it can read and keep.
+func fit(all []dispatcher.Notification, at string) error {
+	size := 0
+	for _, n := range all {
+		size += n.Bytes()
+	}
+	switch {
+	case len(all) > dispatcher.MaxNotifications:
+		return fault(at, fmt.Sprintf("an order holds at most %d notifications", dispatcher.MaxNotifications))
+	case size > dispatcher.MaxRegisteredBytes:
+		return fault(at, fmt.Sprintf("the notifications of an order hold at most %d bytes together, these would be %d", dispatcher.MaxRegisteredBytes, size))
+	}
+	return nil
+}
+
+// renew gives a notification the identity of the one that it replaces, and fills secrets that were read back redacted
+// with those that are registered.
+func renew(n, old dispatcher.Notification, at scope.Pointer) (dispatcher.Notification, scope.Faults) {
+	var faults scope.Faults
+	n.Headers = slices.Clone(n.Headers)
+	for i, h := range n.Headers {
+		if h.Value.Reveal() != dispatcher.Redacted {
+			continue
+		}
+		j := slices.IndexFunc(old.Headers, func(o dispatcher.Header) bool { return strings.EqualFold(o.Name, h.Name) })
+		if j < 0 {
+			faults = append(faults, scope.Fault{Pointer: at.Child("headers").Child(h.Name).String(), Detail: "is redacted, and no value is registered that it could stand for"})
+			continue
+		}
+		n.Headers[i].Value = old.Headers[j].Value
+	}
+	n, found := keepSecrets(n, old, at)
+	faults = append(faults, found...)
+	if n.URL == old.URL && n.Handshake { // another URL has to be asked anew
+		n.Consent = old.Consent
+	}
+	if old.ID != "" {
+		n.ID, n.Created = old.ID, old.Created
+	}
+	return n, faults
+}
