@@ -77,4 +77,3 @@ func Speed(ctx context.Context, cfg Config, p SpeedPlan) (SpeedReport, error) {
 	report.sumUp()
 	return report, nil
 }
-
