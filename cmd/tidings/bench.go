@@ -73,6 +73,7 @@ type benchIsolation struct {
 	Window  time.Duration `help:"How long a target is bad; above the timeout, so that the time before its breaker opens is measured too." default:"25s"`
 	Timeout time.Duration `help:"Deadline of an attempt." default:"10s"`
 	Burst   int           `help:"Changes of the merchant that bursts." default:"100000"`
+	Beside  bool          `help:"Make each run and the run without its fault at the same time: for a machine that is busy otherwise."`
 }
 
 // Run measures and prints; bars that were missed are told, and are no error.
@@ -83,7 +84,7 @@ func (c benchIsolation) Run(ctx context.Context, out output) error {
 	every := c.Only == "all"
 	plan := bench.IsolationPlan{Rounds: c.Rounds, Rate: c.Rate, Warm: 3 * time.Second, Window: c.Window, Timeout: c.Timeout,
 		Ten: every || c.Only == "ten" || c.Only == "hang", Thousand: every || c.Only == "thousand", Plain: every || c.Only == "plain",
-		FewerFaults: c.Only == "hang"}
+		FewerFaults: c.Only == "hang", SideBySide: c.Beside}
 	if every || c.Only == "burst" {
 		plan.Burst = c.Burst
 	}

@@ -19,6 +19,7 @@ type Conditions struct {
 	Rate    int       `json:"changesPerSecond"` // of the steady loads
 	Seconds float64   `json:"seconds"`          // that each run is measured
 	Body    int       `json:"bodyBytes"`
+	Beside  bool      `json:"sideBySide,omitempty"` // runs and their baselines were made at the same time
 }
 
 func conditions(ctx context.Context, cfg Config) (Conditions, error) {
@@ -40,6 +41,9 @@ func conditions(ctx context.Context, cfg Config) (Conditions, error) {
 func (c Conditions) String() string {
 	text := fmt.Sprintf("%s; %d CPUs, %s, %s; Redis %s; %d B bodies; %d rounds of %.0f s, steady load %d changes/s",
 		c.At.Format(time.RFC3339), c.CPUs, c.System, c.Go, c.Redis, c.Body, c.Rounds, c.Seconds, c.Rate)
+	if c.Beside {
+		text += ", each run beside its baseline"
+	}
 	if c.Load != "" {
 		text += "; load average before: " + c.Load
 	}

@@ -16,6 +16,7 @@ type Fairness struct {
 	During    Latency `json:"latencyDuring"`  // of the other merchant, while the API took the burst
 	After     Latency `json:"latencyAfter"`   // and while its backlog was delivered
 	Missing   int     `json:"missing"`        // of the other merchant
+	Open      int     `json:"openAtTheEnd"`   // deliveries that Tidings still owed when we stopped waiting
 	PutP99    float64 `json:"otherPutP99Ms"`  // how long its PUTs took
 	Commands  float64 `json:"redisCommandsPerDelivery"`
 	Met       bool    `json:"met"`
@@ -26,6 +27,7 @@ const (
 	burstOrders   = 1000
 	burstAtMost   = 4 * time.Minute // then the burst is cut off
 	drainAtMost   = 2 * time.Minute
+	otherAtMost   = 15 * time.Second // what the other merchant is owed may take so long at the end
 	otherEvery    = 250 * time.Millisecond
 	otherOrders   = 40
 	maxFairness   = time.Second // the bar
@@ -76,13 +78,14 @@ func fairness(ctx context.Context, cfg Config, burst int, sameTarget bool) (Fair
 	}
 	stop()
 	made := <-others
-	if _, err := s.receivers.awaitCount(ctx, load.Sent+made.Sent, 2*time.Second); err != nil {
+	if _, err := s.receivers.awaitCount(ctx, load.Sent+made.Sent, otherAtMost); err != nil {
 		return f, err
 	}
 	after, err := s.usage(ctx)
 	if err != nil {
 		return f, err
 	}
+	f.Open = int(after.Metrics["tidings_deliveries_open"])
 	f.Commands, f.PutP99 = ratio(after.since(before).Commands, float64(load.Sent+made.Sent)), made.Answer.P99
 	err = f.look(ctx, s, began, load.Ended, made.Sent)
 	return f, err

@@ -20,6 +20,7 @@ type IsolationPlan struct {
 	Thousand    bool          // the runs with 1000 targets
 	Plain       bool          // the runs with plain Asynq
 	FewerFaults bool          // only a target that hangs
+	SideBySide  bool          // each run with its baseline at the same time, instead of after it
 }
 
 // Bars of isolation: what one bad target of ten may do to the other nine.
@@ -104,27 +105,19 @@ func Isolation(ctx context.Context, cfg Config, p IsolationPlan) (IsolationRepor
 		return report, err
 	}
 	report.Conditions.Rounds, report.Conditions.Rate, report.Conditions.Seconds = p.Rounds, p.Rate, p.Window.Seconds()
-	families := p.families()
-	runs := map[string][]Run{}
+	report.Conditions.Beside = p.SideBySide
+	all := newRounds(cfg, p.families())
 	for round := range p.Rounds {
-		for _, f := range families {
-			for _, scene := range append([]Scene{f.baseline}, f.scenes...) {
-				fmt.Fprintf(cfg.Progress, "round %d of %d: %s\n", round+1, p.Rounds, scene.Name)
-				r, err := scene.run(ctx, cfg)
-				if err != nil {
-					return report, fmt.Errorf("%s: %w", scene.Name, err)
-				}
-				fmt.Fprintf(cfg.Progress, "  %.1f/s, p50 %.1f ms, p99 %.1f ms, %.1f commands\n", r.PerSecond, r.Latency.P50, r.Latency.P99, r.Commands)
-				runs[scene.Name] = append(runs[scene.Name], r)
-			}
+		fmt.Fprintf(cfg.Progress, "round %d of %d\n", round+1, p.Rounds)
+		next := all.inTurn
+		if p.SideBySide {
+			next = all.sideBySide
+		}
+		if err := next(ctx); err != nil {
+			return report, err
 		}
 	}
-	for _, f := range families {
-		report.Scenes = append(report.Scenes, Compare(runs[f.baseline.Name], runs[f.baseline.Name]))
-		for _, scene := range f.scenes {
-			report.Scenes = append(report.Scenes, Compare(runs[scene.Name], runs[f.baseline.Name]))
-		}
-	}
+	report.Scenes = all.compare()
 	if p.Burst > 0 {
 		for _, same := range []bool{false, true} {
 			fmt.Fprintf(cfg.Progress, "one merchant makes %d changes at once\n", p.Burst)
@@ -136,23 +129,4 @@ func Isolation(ctx context.Context, cfg Config, p IsolationPlan) (IsolationRepor
 		}
 	}
 	return report, nil
-}
-
-// Compare puts the runs of a scene against those of its baseline, round by round.
-func Compare(runs, baseline []Run) Compared {
-	c := Compared{Scene: runs[0].Scene, Baseline: baseline[0].Scene, Runs: runs}
-	// A bad target's share of the load is owed, and not counted here: ratios are of what the good targets were owed.
-	throughput := make([]float64, len(runs))
-	p99, second, commands := make([]float64, len(runs)), make([]float64, len(runs)), make([]float64, len(runs))
-	for i, r := range runs {
-		b := baseline[i]
-		share := ratio(float64(r.Latency.Count), float64(b.Latency.Count))
-		throughput[i] = ratio(r.PerSecond, b.PerSecond*share)
-		p99[i], commands[i] = ratio(r.Latency.P99, b.Latency.P99), ratio(r.Commands, b.Commands)
-		second[i] = ratio(r.Second, b.Second)
-	}
-	c.Throughput, c.P99, c.Commands = SpreadOf(throughput).Median, SpreadOf(p99).Median, SpreadOf(commands).Median
-	c.Second = SpreadOf(second).Median
-	c.Met = c.Throughput >= BarThroughput && c.P99 <= BarP99 && c.Commands <= BarCommands
-	return c
 }

@@ -31,6 +31,7 @@ type Run struct {
 	Commands   float64        `json:"redisCommandsPerDelivery"` // of all targets: owed in the window
 	Parked     map[string]int `json:"parked,omitempty"`         // by why
 	Attempts   map[string]int `json:"attempts,omitempty"`       // by reason; delivered is ""
+	InFlight   []int          `json:"inFlight,omitempty"`       // attempts in flight in Tidings, at each second of the window: of the pool of 128
 	BadSeen    int            `json:"requestsAtBadTargets"`
 	PutP99     float64        `json:"putP99Ms"`
 	LoaderLag  float64        `json:"loaderLagP99Ms"`
@@ -40,8 +41,8 @@ type Run struct {
 // stragglers is how long we wait after the window for what is owed to targets that are well.
 const stragglers = 5 * time.Second
 
-// run makes one run on a fresh stand.
-func (sc Scene) run(ctx context.Context, cfg Config) (Run, error) {
+// run makes one run on a fresh stand. It calls begin when all is ready for the load.
+func (sc Scene) run(ctx context.Context, cfg Config, begin func()) (Run, error) {
 	s, err := newStand(ctx, cfg, parts{targets: sc.Targets, redis: true, tidings: !sc.Plain})
 	if err != nil {
 		return Run{}, err
@@ -52,6 +53,7 @@ func (sc Scene) run(ctx context.Context, cfg Config) (Run, error) {
 		return Run{}, err
 	}
 	defer closer()
+	begin()
 	every := time.Second / time.Duration(sc.Rate)
 	n := int((sc.Warm + sc.Window) / every)
 	began := time.Now().Add(100 * time.Millisecond)
@@ -71,7 +73,8 @@ func (sc Scene) run(ctx context.Context, cfg Config) (Run, error) {
 	if err := s.receivers.behave(ctx, sc.As, upTo(sc.Bad)); err != nil {
 		return Run{}, err
 	}
-	if err := wait(ctx, time.Until(to)); err != nil {
+	inFlight, err := s.watch(ctx, to)
+	if err != nil {
 		return Run{}, err
 	}
 	after, err := s.usage(ctx)
@@ -90,6 +93,7 @@ func (sc Scene) run(ctx context.Context, cfg Config) (Run, error) {
 	used := after.since(before)
 	r.Commands = ratio(used.Commands, float64(int(sc.Window/every)))
 	r.Parked, r.Attempts = used.labelled("tidings_parked_total", "because"), used.labelled("tidings_attempts_total", "reason")
+	r.InFlight = inFlight
 	r.PutP99, r.LoaderLag, r.PutFailed = load.Answer.P99, load.Lag.P99, load.Failed
 	return r, nil
 }
@@ -106,6 +110,23 @@ func (sc Scene) sender(ctx context.Context, s *stand) (sender, func(), error) {
 	}
 	a := s.adapter("o", sc.Orders, url, merchant)
 	return a.change, func() {}, a.register(ctx, sc.Timeout)
+}
+
+// watch waits, and looks every second at how many attempts are in flight.
+func (s *stand) watch(ctx context.Context, until time.Time) (inFlight []int, err error) {
+	for {
+		if err := wait(ctx, min(time.Second, time.Until(until))); err != nil {
+			return nil, err
+		}
+		if !time.Now().Before(until) || s.tidings == nil {
+			return inFlight, wait(ctx, time.Until(until))
+		}
+		m, err := s.metrics(ctx)
+		if err != nil {
+			return nil, err
+		}
+		inFlight = append(inFlight, int(m["tidings_attempts_in_flight"]))
+	}
 }
 
 // settle waits until what is owed to the good targets has arrived, and returns all arrivals.

@@ -52,10 +52,10 @@ func (r IsolationReport) printFairness(to io.Writer) {
 	}
 	fmt.Fprintf(to, "\nOne merchant bursts, another makes a change every %s (its latency from PUT to arrival; bar: max < %s):\n\n", otherEvery, maxFairness)
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "scene\tburst\tPUT/s\tdelivered/s\tdrained\tduring: n\tp50 ms\tp99 ms\tmax ms\tafter: n\tp50 ms\tp99 ms\tmax ms\tmissing\tcmds\tbar\t")
+	fmt.Fprintln(w, "scene\tburst\tPUT/s\tdelivered/s\tdrained\tduring: n\tp50 ms\tp99 ms\tmax ms\tafter: n\tp50 ms\tp99 ms\tmax ms\tmissing\topen\tcmds\tbar\t")
 	for _, f := range r.Fairness {
-		fmt.Fprintf(w, "%s\t%d\t%.0f\t%.0f\t%t\t%d\t%.0f\t%.0f\t%.0f\t%d\t%.0f\t%.0f\t%.0f\t%d\t%.1f\t%s\t\n", f.Scene, f.Burst, f.PerSecond, f.DrainedPS, f.Drained,
-			f.During.Count, f.During.P50, f.During.P99, f.During.Max, f.After.Count, f.After.P50, f.After.P99, f.After.Max, f.Missing, f.Commands, met(f.Met))
+		fmt.Fprintf(w, "%s\t%d\t%.0f\t%.0f\t%t\t%d\t%.0f\t%.0f\t%.0f\t%d\t%.0f\t%.0f\t%.0f\t%d\t%d\t%.1f\t%s\t\n", f.Scene, f.Burst, f.PerSecond, f.DrainedPS, f.Drained,
+			f.During.Count, f.During.P50, f.During.P99, f.During.Max, f.After.Count, f.After.P50, f.After.P99, f.After.Max, f.Missing, f.Open, f.Commands, met(f.Met))
 	}
 	_ = w.Flush()
 }

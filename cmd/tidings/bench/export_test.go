@@ -1,0 +1,30 @@
+package bench
+
+import (
+	"context"
+	"time"
+)
+
+// For the tests of the harness itself.
+var (
+	Document  = document
+	ReadStamp = readStamp
+)
+
+// OpenLoop returns how late the loader was.
+func OpenLoop(ctx context.Context, began time.Time, n int, every time.Duration, send func(ctx context.Context, seq int, due time.Time) error) (sent, failed int, lag Latency) {
+	l := openLoop(ctx, began, n, every, send)
+	return l.Sent, l.Failed, l.Lag
+}
+
+// Judge is what a scene concludes from arrivals.
+func (sc Scene) Judge(seen [][]Arrival, began time.Time, every time.Duration, n int, until time.Time) Run {
+	return sc.judge(seen, began, every, n, until)
+}
+
+// ReportOf sums up rounds.
+func ReportOf(runs ...map[string]Way) SpeedReport {
+	r := SpeedReport{Kind: "speed", Runs: runs}
+	r.sumUp()
+	return r
+}

@@ -1,0 +1,214 @@
+package bench_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidings/tidings/cmd/tidings/bench"
+)
+
+func TestPercentilesAreOfTheNearestRank(t *testing.T) {
+	t.Parallel()
+	upTo := func(n int) (all []time.Duration) {
+		for i := range n {
+			all = append(all, time.Duration(n-i)*time.Millisecond) // not sorted
+		}
+		return all
+	}
+	tests := map[string]struct {
+		took []time.Duration
+		want bench.Latency
+	}{
+		"nothing arrived":                        {nil, bench.Latency{}},
+		"one":                                    {upTo(1), bench.Latency{Count: 1, P50: 1, P95: 1, P99: 1, Max: 1}},
+		"a hundred: the p99 is not the maximum":  {upTo(100), bench.Latency{Count: 100, P50: 50, P95: 95, P99: 99, Max: 100}},
+		"ten: the p99 is rounded up, not down":   {upTo(10), bench.Latency{Count: 10, P50: 5, P95: 10, P99: 10, Max: 10}},
+		"101: a rank between two is the later's": {upTo(101), bench.Latency{Count: 101, P50: 51, P95: 96, P99: 100, Max: 101}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := bench.Summarise(tt.took); got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestMedianOfAnEvenNumber(t *testing.T) {
+	t.Parallel()
+	if got := bench.SpreadOf([]float64{9, 1, 3, 5}); got != (bench.Spread{Median: 4, Min: 1, Max: 9}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A loader that is late must not hide it: what it sends late is still stamped with the time at which it was due.
+func TestLateLoaderShows(t *testing.T) {
+	t.Parallel()
+	began := time.Now().Add(-time.Second)
+	var mu sync.Mutex
+	dues := map[int]time.Time{}
+	sent, failed, lag := bench.OpenLoop(t.Context(), began, 20, 10*time.Millisecond, func(_ context.Context, seq int, due time.Time) error {
+		mu.Lock()
+		defer mu.Unlock()
+		dues[seq] = due
+		if seq == 3 {
+			return errors.New("refused")
+		}
+		return nil
+	})
+	if sent != 19 || failed != 1 || lag.Max < 1000 || lag.P50 < 800 {
+		t.Errorf("sent %d, failed %d, lag %+v", sent, failed, lag)
+	}
+	for seq, due := range dues {
+		if !due.Equal(began.Add(time.Duration(seq) * 10 * time.Millisecond)) {
+			t.Errorf("change %d was due at %s after the beginning", seq, due.Sub(began))
+		}
+	}
+}
+
+func TestStampSurvivesInTheDocument(t *testing.T) {
+	t.Parallel()
+	due := time.Unix(1_790_000_000, 123_456_789)
+	seq, at, ok := bench.ReadStamp([]byte(bench.Document(42, due)))
+	if !ok || seq != 42 || at != due.UnixNano() {
+		t.Error(seq, at, ok)
+	}
+	if _, _, ok := bench.ReadStamp([]byte(`{"benchStamp":"4`)); ok {
+		t.Error("half a stamp was read")
+	}
+}
+
+// Ten changes, one each 100 ms, over two targets of which the first goes bad after 200 ms.
+func TestJudgeCountsTheGoodTargetsInTheWindow(t *testing.T) {
+	t.Parallel()
+	began := time.Unix(1_790_000_000, 0)
+	every := 100 * time.Millisecond
+	arrival := func(seq int, after time.Duration) bench.Arrival {
+		due := began.Add(time.Duration(seq) * every)
+		return bench.Arrival{Seq: seq, Due: due.UnixNano(), At: due.Add(after).UnixNano()}
+	}
+	scene := bench.Scene{Targets: 2, Bad: 1, Warm: 200 * time.Millisecond, Window: 800 * time.Millisecond}
+	seen := [][]bench.Arrival{
+		{arrival(0, 0), arrival(2, 0), arrival(4, time.Minute)}, // bad: only counted, from the window on
+		{
+			arrival(1, 0),                     // before the window
+			arrival(3, 10*time.Millisecond),   //
+			arrival(5, 30*time.Millisecond),   //
+			arrival(5, 40*time.Millisecond),   // twice: the first counts
+			arrival(7, 1000*time.Millisecond), // after the window: it arrived, but does not count for the rate
+		}, // and 9 never did
+	}
+	got := scene.Judge(seen, began, every, 10, began.Add(3*time.Second))
+	if got.Missing != 1 || got.Duplicates != 1 || got.BadSeen != 2 || got.PerSecond != 2/0.8 {
+		t.Errorf("%+v", got)
+	}
+	// What never arrived counts as long as we waited: 3 s - 0.9 s.
+	if want := (bench.Latency{Count: 4, P50: 30, P95: 2100, P99: 2100, Max: 2100}); got.Latency != want {
+		t.Errorf("latency %+v, want %+v", got.Latency, want)
+	}
+}
+
+func TestRatiosAreMadeWithinARound(t *testing.T) {
+	t.Parallel()
+	run := func(name string, perSecond, p99, commands float64, n int) bench.Run {
+		return bench.Run{Scene: name, PerSecond: perSecond, Latency: bench.Latency{Count: n, P99: p99}, Commands: commands}
+	}
+	// The machine was three times as slow in the second round: for both alike.
+	baseline := []bench.Run{run("well", 200, 10, 60, 2000), run("well", 200, 30, 60, 2000), run("well", 200, 10, 60, 2000)}
+	scene := []bench.Run{run("bad", 180, 11, 60, 1800), run("bad", 180, 33, 60, 1800), run("bad", 180, 11, 72, 1800)}
+	got := bench.Compare(scene, baseline)
+	if got.Throughput != 1 || got.P99 != 1.1 || got.Commands != 1 || !got.Met {
+		t.Errorf("%+v", got)
+	}
+	slow := []bench.Run{run("bad", 180, 13, 60, 1800), run("bad", 180, 13, 60, 1800), run("bad", 180, 13, 60, 1800)}
+	if got := bench.Compare(slow, baseline); got.P99 != 1.3 || got.Met {
+		t.Errorf("a missed bar is told as met: %+v", got)
+	}
+}
+
+func report(c float64) bench.SpeedReport {
+	way := func(perSecond float64) bench.Way {
+		return bench.Way{PerSecond: perSecond, CPU: map[string]float64{"all": 2000 / perSecond}, Steady: bench.Latency{Count: 9, P50: 4, P95: 8, P99: 12, Max: 20}}
+	}
+	return bench.ReportOf(
+		map[string]bench.Way{"a": way(8000), "b": way(2000), "c": way(c)},
+		map[string]bench.Way{"a": way(4000), "b": way(1000), "c": way(c / 2)})
+}
+
+func TestSpeedReportAsJSON(t *testing.T) {
+	t.Parallel()
+	text, err := json.Marshal(report(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Kind      string
+		Ratios    map[string]float64
+		Latencies map[string]struct{ P50Ms, P95Ms, P99Ms float64 }
+		Rates     map[string]struct{ Median, Min, Max float64 } `json:"deliveredPerSecond"`
+	}
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Kind != "speed" || got.Ratios["c/b"] != 0.5 || got.Ratios["c/a"] != 0.125 || got.Latencies["c"].P99Ms != 12 ||
+		got.Rates["c"].Median != 750 || got.Rates["c"].Max != 1000 {
+		t.Errorf("%+v of %s", got, text)
+	}
+}
+
+func TestCompareWithAnOldReport(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "old.json")
+	text, err := json.Marshal(report(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old, err := bench.ReadSpeed(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	report(1500).PrintAgainst(old, &out)
+	if got := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(got, "c/b 0.50 0.75 1.50") {
+		t.Error(out.String())
+	}
+	if err := os.WriteFile(path, []byte(`{"kind":"isolation"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bench.ReadSpeed(path); err == nil {
+		t.Error("a report of something else was taken")
+	}
+}
+
+func TestTables(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	report(1000).Print(&out)
+	for _, want := range []string{"(c) Tidings", "c/b 0.50 (0.50 to 0.50)", "c/b >= 1.0 MISSED", "p50 <= 10 ms met"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+	out.Reset()
+	runs := []bench.Run{{Scene: "one hangs", PerSecond: 180, Latency: bench.Latency{Count: 1800, P99: 11}, Parked: map[string]int{"slow": 7, "trouble": 3}}}
+	bench.IsolationReport{
+		Scenes:   []bench.Compared{{Scene: "one hangs", Baseline: "all well", Throughput: 1, P99: 1.1, Runs: runs, Met: true}},
+		Fairness: []bench.Fairness{{Scene: "burst to the same target", Burst: 5, Met: false}},
+	}.Print(&out)
+	for _, want := range []string{"slow 7, trouble 3", "met", "burst to the same target", "MISSED"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/tidings/tidings/cmd/tidings/bench"
+	"github.com/tidings/tidings/store/embedded"
+)
+
+// TestMain lets this binary play what the bench starts in processes of their own.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == bench.ProcessCommand {
+		main() // does not return
+	}
+	os.Exit(m.Run())
+}
+
+func needRedisServer(t *testing.T) {
+	t.Helper()
+	if _, found := embedded.Find(); !found {
+		if os.Getenv("TIDINGS_REQUIRE_REDIS") != "" {
+			t.Fatal("no redis-server on the PATH")
+		}
+		t.Skip("no redis-server on the PATH: the bench needs a real one")
+	}
+}
+
+func runBench(t *testing.T, report any, args ...string) {
+	t.Helper()
+	var out, progress bytes.Buffer
+	if code := run(t.Context(), append([]string{"bench"}, args...), &out, &progress); code != 0 {
+		t.Fatalf("exit status %d\n%s", code, &progress)
+	}
+	if err := json.Unmarshal(out.Bytes(), report); err != nil {
+		t.Fatalf("%v: %s", err, &out)
+	}
+}
+
+// Small numbers: this is about the bench, not about Tidings.
+func TestBenchMeasuresAllWays(t *testing.T) {
+	t.Parallel()
+	needRedisServer(t)
+	var got bench.SpeedReport
+	runBench(t, &got, "--quick", "--json", "--for", "1s", "--steady", "500ms")
+	for _, way := range []string{"a", "b", "c"} {
+		if got.Rates[way].Min <= 0 || got.CPU[way] <= 0 {
+			t.Errorf("(%s): %+v, CPU %v", way, got.Rates[way], got.CPU[way])
+		}
+	}
+	if got.Ratios["c/b"] <= 0 || got.Ratios["c/a"] <= 0 || got.Latencies["c"].P50 <= 0 || got.Commands["c"] <= got.Commands["b"] || got.Bytes["c"] <= 0 {
+		t.Errorf("%+v", got)
+	}
+	for _, r := range got.Runs {
+		if c := r["c"]; c.Recorded < c.Delivered {
+			t.Errorf("%d delivered, %d Events recorded", c.Delivered, c.Recorded)
+		}
+	}
+}
+
+func TestBenchMeasuresIsolation(t *testing.T) {
+	t.Parallel()
+	needRedisServer(t)
+	var got bench.IsolationReport
+	runBench(t, &got, "isolation", "--quick", "--json", "--only", "hang", "--timeout", "1s", "--rate", "100")
+	if len(got.Scenes) != 2 {
+		t.Fatalf("%+v", got)
+	}
+	well, hangs := got.Scenes[0].Runs[0], got.Scenes[1].Runs[0]
+	if well.Latency.Count != 300 || hangs.Latency.Count != 270 || well.Missing+hangs.Missing > 0 || well.BadSeen > 0 {
+		t.Errorf("%+v\n%+v", well, hangs)
+	}
+	if hangs.BadSeen == 0 || hangs.Attempts["timeout"] == 0 || well.Commands <= 0 {
+		t.Errorf("nothing hung: %+v", hangs)
+	}
+}
+
+func TestBenchNeedsARealRedis(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for _, args := range [][]string{{"bench"}, {"bench", "isolation"}} {
+		var out, said bytes.Buffer
+		if code := run(t.Context(), args, &out, &said); code != 1 || !strings.Contains(said.String(), "no redis-server or valkey-server on the PATH") {
+			t.Errorf("%v: exit status %d, %s", args, code, &said)
+		}
+	}
+}
+
+func TestBenchRefusesNonsense(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"bench", "--rounds", "0"}, {"bench", "--compare", t.TempDir() + "/none"}, {"bench", "isolation", "--window", "1ms"}} {
+		var out, said bytes.Buffer
+		if code := run(t.Context(), args, &out, &said); code != 2 {
+			t.Errorf("%v: exit status %d, %s", args, code, &said)
+		}
+	}
+}
