@@ -42,7 +42,7 @@ type notificationInput struct {
 }
 
 type signingInput struct {
-	Scheme string `json:"scheme" validate:"required,oneof=standard-webhooks standard-webhooks-v1a none"`
+	Scheme string `json:"scheme" validate:"required,oneof=standard-webhooks standard-webhooks-v1a http-message-signatures none"`
 	Secret string `json:"secret"`
 }
 
@@ -192,6 +192,7 @@ func readSigning(in *signingInput, n *dispatcher.Notification, at scope.Pointer)
 	pointer := at.Child("secret").String()
 	check := map[string]func(string) error{
 		dispatcher.SigningStandardWebhooks: sign.CheckSecret, dispatcher.SigningStandardWebhooksV1a: sign.CheckKeyV1a,
+		dispatcher.SigningHTTPMessageSignatures: sign.CheckHTTPMessageKey,
 	}[in.Scheme]
 	if check == nil {
 		if in.Secret != "" {
@@ -203,13 +204,19 @@ func readSigning(in *signingInput, n *dispatcher.Notification, at scope.Pointer)
 	if n.Format == dispatcher.FormatFaTPay {
 		return scope.Faults{{Pointer: at.String(), Detail: "the format fatpay has a seal of its own"}}
 	}
+	var faults scope.Faults
+	if in.Scheme == dispatcher.SigningHTTPMessageSignatures && n.URL != "" && !strings.Contains(n.URL, "{") {
+		if err := sign.CheckHTTPMessageURL(n.URL); err != nil {
+			faults = append(faults, scope.Fault{Pointer: at.Child("scheme").String(), Detail: err.Error()})
+		}
+	}
 	if in.Secret == dispatcher.Redacted {
-		return nil // stands for the secret that is registered
+		return faults // stands for the secret that is registered
 	}
 	if err := check(in.Secret); err != nil {
-		return scope.Faults{{Pointer: pointer, Detail: err.Error()}}
+		faults = append(faults, scope.Fault{Pointer: pointer, Detail: err.Error()})
 	}
-	return nil
+	return faults
 }
 
 func readTimes(in notificationInput, n *dispatcher.Notification, at scope.Pointer) (faults scope.Faults) {

@@ -31,6 +31,8 @@ func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatc
 		signer, err = sign.NewStandardWebhooks(n.SigningSecret.Reveal())
 	case dispatcher.SigningStandardWebhooksV1a:
 		signer, err = sign.NewStandardWebhooksV1a(n.SigningSecret.Reveal())
+	case dispatcher.SigningHTTPMessageSignatures:
+		signer, err = sign.NewHTTPMessageSignatures(n.SigningSecret.Reveal())
 	case dispatcher.SigningFaTPay:
 		key, err := MerchantRSAKey(ctx, d.store, del.Merchant)
 		if err != nil {
