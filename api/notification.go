@@ -48,7 +48,7 @@ type notificationInput struct {
 }
 
 type signingInput struct {
-	Scheme string `json:"scheme" validate:"required,oneof=standard-webhooks standard-webhooks-v1a none"`
+	Scheme string `json:"scheme" validate:"required,oneof=standard-webhooks standard-webhooks-v1a http-message-signatures none"`
 	Secret string `json:"secret"`
 	// Read-only: accepted so that what was read can be written back.
 	PublicKey scope.Value `json:"publicKey"`
@@ -196,14 +196,18 @@ func readHeaders(in map[string]string, at scope.Pointer) (headers []dispatcher.H
 	return headers, faults
 }
 
+// keyChecks refuse what the schemes cannot sign with; a scheme without one takes no secret.
+var keyChecks = map[string]func(string) error{
+	dispatcher.SigningStandardWebhooks: sign.CheckSecret, dispatcher.SigningStandardWebhooksV1a: sign.CheckKeyV1a,
+	dispatcher.SigningHTTPMessageSignatures: sign.CheckHTTPMessageKey,
+}
+
 func readSigning(in *signingInput, n *dispatcher.Notification, at scope.Pointer) scope.Faults {
 	if in == nil {
 		return nil
 	}
 	pointer := at.Child("secret").String()
-	check := map[string]func(string) error{
-		dispatcher.SigningStandardWebhooks: sign.CheckSecret, dispatcher.SigningStandardWebhooksV1a: sign.CheckKeyV1a,
-	}[in.Scheme]
+	check := keyChecks[in.Scheme]
 	if check == nil {
 		if in.Secret != "" {
 			return scope.Faults{{Pointer: pointer, Detail: "the scheme takes no secret"}}
@@ -214,17 +218,23 @@ func readSigning(in *signingInput, n *dispatcher.Notification, at scope.Pointer)
 	if n.Format == dispatcher.FormatFaTPay {
 		return scope.Faults{{Pointer: at.String(), Detail: "the format fatpay has a seal of its own"}}
 	}
+	var faults scope.Faults
+	if in.Scheme == dispatcher.SigningHTTPMessageSignatures && n.URL != "" && !strings.Contains(n.URL, "{") {
+		if err := sign.CheckHTTPMessageURL(n.URL); err != nil {
+			faults = append(faults, scope.Fault{Pointer: at.Child("scheme").String(), Detail: err.Error()})
+		}
+	}
 	if in.Secret == "" {
-		return nil // stands for what is registered, or a fresh one
+		return faults // stands for what is registered, or a fresh one
 	}
 	n.Secrets = []dispatcher.SigningSecret{{Secret: dispatcher.Secret(in.Secret)}}
 	if in.Secret == dispatcher.Redacted {
-		return nil // stands for the secret that is registered
+		return faults // stands for the secret that is registered
 	}
 	if err := check(in.Secret); err != nil {
-		return scope.Faults{{Pointer: pointer, Detail: err.Error()}}
+		faults = append(faults, scope.Fault{Pointer: pointer, Detail: err.Error()})
 	}
-	return nil
+	return faults
 }
 
 func readTimes(in notificationInput, n *dispatcher.Notification, at scope.Pointer) (faults scope.Faults) {

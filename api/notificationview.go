@@ -46,10 +46,10 @@ type notificationView struct {
 type signingView struct {
 	Scheme    string `json:"scheme"`
 	Secret    string `json:"secret,omitempty"`
-	PublicKey string `json:"publicKey,omitempty"` // of v1a
+	PublicKey string `json:"publicKey,omitempty"` // of an ed25519 key
 }
 
-// viewSigning tells the public key of v1a, which may be the merchant's: that is asked for once in own.
+// viewSigning tells the public key of an ed25519 one, which may be the merchant's: that is asked for once in own.
 func viewSigning(n dispatcher.Notification, own func() (string, error)) (*signingView, error) {
 	if n.Signing == "" {
 		return nil, nil
@@ -58,7 +58,7 @@ func viewSigning(n dispatcher.Notification, own func() (string, error)) (*signin
 	if len(n.Secrets) > 0 {
 		v.Secret = dispatcher.Redacted
 	}
-	if n.Signing != dispatcher.SigningStandardWebhooksV1a {
+	if !n.HasKeyPair() {
 		return v, nil
 	}
 	key, err := n.CurrentSecret().Reveal(), error(nil)

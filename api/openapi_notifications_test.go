@@ -33,6 +33,7 @@ func TestNotificationsAreRefusedAsDocumented(t *testing.T) {
 		`{` + ok + `,"signing":{"scheme":"none","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}`,
 		`{` + ok + `,"signing":{"scheme":"standard-webhooks","secret":"whsec_short"}}`,
 		`{` + ok + `,"signing":{"scheme":"none","key":"x"}}`,
+		`{` + ok + `,"signing":{"scheme":"http-message-signatures","secret":"whpk_x"}}`,
 		`{` + ok + `,"ordering":"fifo"}`, `{` + ok + `,"version":"v2"}`,
 		`{` + ok + `,"retry":{"maxAttempts":51}}`, `{` + ok + `,"retry":{"maxAttempts":1.5}}`, `{` + ok + `,"retry":{"schedule":[5]}}`,
 		`{` + ok + `,"retry":{"delays":["5s"]}}`,
@@ -51,6 +52,8 @@ func TestNotificationsAreRefusedAsDocumented(t *testing.T) {
 	}
 	accepted := []string{
 		`{` + ok + `,"id":"a.b_c:d-1","created":"2026-01-01T00:00:00Z","stopped":1}`,
+		`{` + ok + `,"signing":{"scheme":"http-message-signatures","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}`,
+		`{` + ok + `,"signing":{"scheme":"http-message-signatures"}}`,
 		`{` + ok + `,"signing":{"scheme":"none"}}`, `{` + ok + `,"signing":{"scheme":"standard-webhooks"}}`,
 		`{` + ok + `,"signing":{"scheme":"standard-webhooks-v1a","publicKey":"whpk_x"}}`, `{` + ok + `,"timeout":"1.5s","expiresAfter":"720h"}`,
 		`{` + ok + `,"retry":{"schedule":["1s","1h30m","72h"]}}`,

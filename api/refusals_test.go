@@ -46,6 +46,8 @@ var refusals = []struct {
 		"/callback_urls/0 /notifications/1/colour /notifications/1/scope/payment /notifications/1/scope/sate /notifications/1/url " +
 			"/notifications/2/expiresAfter /notifications/2/method /notifications/2/retry/maxAttempts " +
 			"/notifications/2/retry/schedule/1 /notifications/2/retry/schedule/2 /notifications/2/retry/schedule/3 /notifications/2/timeout"},
+	{"seal that does not fit", `{"notifications":[{"url":"https://h.example/?a;b","scope":"","signing":{"scheme":"http-message-signatures","secret":"whpk_x"}}]}`, 422,
+		"/notifications/0/signing/scheme /notifications/0/signing/secret"},
 	{"redacted on create", `{"notifications":[{"url":"https://h.example/","scope":"","headers":{"X-Key":"******","X~K":"******"},
 		"signing":{"scheme":"standard-webhooks","secret":"******"}},` + good + `,{"url":"https://h.example/2","scope":"","headers":{"A":"******"}}]}`, 422,
 		"/notifications/0/headers/X-Key /notifications/0/headers/X~0K /notifications/0/signing/secret /notifications/2/headers/A"},

@@ -122,11 +122,7 @@ func rotatable(n dispatcher.Notification, given string) error {
 	if given == "" {
 		return nil
 	}
-	check := sign.CheckSecret
-	if n.Signing == dispatcher.SigningStandardWebhooksV1a {
-		check = sign.CheckKeyV1a
-	}
-	if err := check(given); err != nil {
+	if err := keyChecks[n.Signing](given); err != nil {
 		return fault("/secret", err.Error())
 	}
 	return nil
@@ -135,20 +131,20 @@ func rotatable(n dispatcher.Notification, given string) error {
 // freshSecret is the one that was given, or a generated one of the notification's scheme.
 func freshSecret(n dispatcher.Notification, given, mark string) dispatcher.SigningSecret {
 	if given == "" {
-		if given = sign.GenerateSecret(); n.Signing == dispatcher.SigningStandardWebhooksV1a {
+		if given = sign.GenerateSecret(); n.HasKeyPair() {
 			given, _ = sign.GenerateKeyV1a()
 		}
 	}
 	return dispatcher.SigningSecret{Secret: dispatcher.Secret(given), Mark: mark}
 }
 
-// answerRotation tells a rotated notification. Of v1a only the public half is told: nobody else needs the private one.
+// answerRotation tells a rotated notification. Of a key pair only the public half is told: nobody else needs the other.
 func answerRotation(n dispatcher.Notification, generated bool) (rotateAnswer, error) {
 	view, err := viewSigning(n, nil)
 	if err != nil {
 		return rotateAnswer{}, err
 	}
-	if view.Secret = ""; generated && n.Signing == dispatcher.SigningStandardWebhooks {
+	if view.Secret = ""; generated && !n.HasKeyPair() {
 		view.Secret = n.CurrentSecret().Reveal()
 	}
 	return rotateAnswer{ID: n.ID, Signing: *view, PreviousUntil: n.Secrets[1].Until}, nil

@@ -37,7 +37,7 @@ func keepSecrets(n, old dispatcher.Notification, at scope.Pointer) (dispatcher.N
 // withSecret generates the secret of a notification that needs one and has none. A v1a one without a key is sealed with
 // the merchant's.
 func withSecret(n dispatcher.Notification, mark string) (_ dispatcher.Notification, generated bool) {
-	if n.Signing != dispatcher.SigningStandardWebhooks || len(n.Secrets) > 0 {
+	if n.Signing == "" || n.Signing == dispatcher.SigningStandardWebhooksV1a || len(n.Secrets) > 0 {
 		return n, false
 	}
 	n.Secrets = []dispatcher.SigningSecret{{Secret: dispatcher.Secret(sign.GenerateSecret()), Mark: mark}}

@@ -23,6 +23,8 @@ const (
 	SigningStandardWebhooks = "standard-webhooks"
 	// SigningStandardWebhooksV1a is asymmetric: ed25519, verified with a public key.
 	SigningStandardWebhooksV1a = "standard-webhooks-v1a"
+	// SigningHTTPMessageSignatures is RFC 9421, with a secret or a key of the other two.
+	SigningHTTPMessageSignatures = "http-message-signatures"
 	// SigningFaTPay is implied by the format fatpay, with the merchant's RSA key.
 	SigningFaTPay = "fatpay"
 )

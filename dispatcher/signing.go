@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -80,4 +81,16 @@ func (n Notification) Rotate(fresh SigningSecret, until, now time.Time) (Notific
 // of its own, or one that is (or was) the registered one's.
 func (n Notification) sameSecrets(registered Notification) bool {
 	return len(n.Secrets) == 0 || registered.KnowsSecret(n.CurrentSecret())
+}
+
+// HasKeyPair reports whether requests are signed with an ed25519 key pair, of which receivers need only the public half;
+// else with a secret that they share.
+func (n Notification) HasKeyPair() bool {
+	switch n.Signing {
+	case SigningStandardWebhooksV1a:
+		return true
+	case SigningHTTPMessageSignatures:
+		return strings.HasPrefix(n.CurrentSecret().Reveal(), "whsk_")
+	}
+	return false
 }

@@ -73,7 +73,7 @@ func isBreak(err error) bool {
 	text := err.Error() // net/http keeps these errors to itself; the tests hold it to the words
 	for _, words := range []string{
 		"server closed idle connection", "server sent GOAWAY", "graceful shutdown GOAWAY", "REFUSED_STREAM",
-		"client connection lost", "cannot rewind body after connection loss",
+		"client connection lost", "cannot rewind body after connection loss", "client conn could not be established",
 	} {
 		if strings.Contains(text, words) {
 			return true

@@ -103,6 +103,7 @@ func TestGoodbyeBetweenRequestsIsNoFailure(t *testing.T) {
 		if got := c.Do(context.Background(), outbound.Request{URL: url, Body: []byte("{}")}); got.StatusCode != http.StatusNoContent {
 			t.Fatalf("request %d: %+v", n, got)
 		}
+		<-said
 	}
 	if n := requests.Load(); n != 3 {
 		t.Errorf("%d requests arrived for three", n)

@@ -47,7 +47,9 @@ func (d *Deliverer) compose(ctx context.Context, del dispatcher.Delivery, n disp
 	for _, h := range n.Headers {
 		request.Header.Set(h.Name, h.Value.Reveal())
 	}
-	seal, why, err := d.seal(ctx, del, n, sign.Message{Method: n.Method, URL: target, ID: del.ID, Timestamp: a.At, Body: rendered.Body})
+	seal, why, err := d.seal(ctx, del, n, sign.Message{
+		Method: n.Method, URL: target, ID: del.ID, Timestamp: a.At, ContentType: request.Header.Get("Content-Type"), Body: rendered.Body,
+	})
 	for name, values := range seal {
 		request.Header[name] = values
 	}

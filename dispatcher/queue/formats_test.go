@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,26 @@ func TestSealedWithEd25519(t *testing.T) {
 		p := r.seen()[0]
 		if err := sign.VerifyStandardWebhooks(p.header, []byte(p.body), time.Now(), time.Minute, public); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestSealedByHTTPMessageSignatures(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 1)
+		r := newReceiver(t, nil)
+		secret := sign.GenerateSecret()
+		h.register(r.URL+"/orders?token=a%20b", func(n *dispatcher.Notification) {
+			n.Signing, n.Secrets = dispatcher.SigningHTTPMessageSignatures, []dispatcher.SigningSecret{{Secret: dispatcher.Secret(secret)}}
+			n.Headers = []dispatcher.Header{{Name: "Content-Type", Value: "application/vnd.acme+json"}} // covered as it is sent
+		})
+		d := h.change("completed")[0]
+		h.await(d.ID, dispatcher.StatusDelivered)
+		p := r.seen()[0]
+		arrived := httptest.NewRequest(http.MethodPost, r.URL+p.path, nil)
+		arrived.Header = p.header
+		if err := sign.VerifyHTTPMessageSignatures(arrived, []byte(p.body), time.Now(), time.Minute, secret); err != nil {
+			t.Error(err, p.header)
 		}
 	})
 }

@@ -52,6 +52,8 @@ func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatc
 			keys = []string{own}
 		}
 		signer, err = sign.NewStandardWebhooksV1a(keys...)
+	case dispatcher.SigningHTTPMessageSignatures:
+		signer, err = sign.NewHTTPMessageSignatures(n.SecretsAt(m.Timestamp)...)
 	case dispatcher.SigningFaTPay:
 		key, err := MerchantRSAKey(ctx, d.store, del.Merchant)
 		if err != nil {

@@ -69,6 +69,9 @@ func httpSigner(key string) (*httpsign.Signer, error) {
 		config := httpsign.NewSignConfig().SetKeyID(ed25519KeyID(private.Public().(ed25519.PublicKey)))
 		return httpsign.NewEd25519Signer(private, config, httpComponents)
 	}
+	if !strings.HasPrefix(key, secretPrefix) {
+		return nil, errors.New(`the key must begin with "whsec_" (a secret) or "whsk_" (an ed25519 key)`)
+	}
 	secret, err := decodeSecret(key)
 	if err != nil {
 		return nil, err
@@ -117,6 +120,13 @@ func (s httpMessageSignatures) Sign(m Message) (http.Header, error) {
 // Format keeps the keys out of every log line, whatever the verb.
 func (s httpMessageSignatures) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "HTTP Message Signatures signer (keys not shown)")
+}
+
+// CheckHTTPMessageKey refuses a key that cannot seal: it is a secret that CheckSecret takes or a key that CheckKeyV1a takes.
+// Its errors never hold the key.
+func CheckHTTPMessageKey(key string) error {
+	_, err := httpSigner(key)
+	return err
 }
 
 // CheckHTTPMessageURL refuses a URL that cannot be sealed: besides what cannot be called at all, one whose query has a
