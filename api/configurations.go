@@ -105,7 +105,7 @@ func (s *Server) readConfiguration(adapterID string, body scope.Value, others []
 		if n.AdapterID == "" {
 			n.AdapterID = adapterID
 		}
-		if n.Signing == dispatcher.SigningStandardWebhooks && len(n.Secrets) == 0 && len(found) == 0 {
+		if needsSecret(n) && len(found) == 0 {
 			found = scope.Faults{{Pointer: at.Child(strconv.Itoa(i)).Child("signing").Child("secret").String(),
 				Detail: "is required in a configuration: every order would get a secret of its own, which nobody is shown"}}
 		}

@@ -34,10 +34,15 @@ func keepSecrets(n, old dispatcher.Notification, at scope.Pointer) (dispatcher.N
 	return n, nil
 }
 
+// needsSecret reports whether a notification is to be signed with a secret of its own, and has none.
+func needsSecret(n dispatcher.Notification) bool {
+	return n.Signing != "" && n.Signing != dispatcher.SigningStandardWebhooksV1a && len(n.Secrets) == 0
+}
+
 // withSecret generates the secret of a notification that needs one and has none. A v1a one without a key is sealed with
 // the merchant's.
 func withSecret(n dispatcher.Notification, mark string) (_ dispatcher.Notification, generated bool) {
-	if n.Signing == "" || n.Signing == dispatcher.SigningStandardWebhooksV1a || len(n.Secrets) > 0 {
+	if !needsSecret(n) {
 		return n, false
 	}
 	n.Secrets = []dispatcher.SigningSecret{{Secret: dispatcher.Secret(sign.GenerateSecret()), Mark: mark}}

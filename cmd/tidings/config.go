@@ -37,7 +37,7 @@ type serveFlags struct {
 	WebhookOrigin  string   `help:"DNS name that targets with a handshake are asked to allow." default:"tidings" placeholder:"NAME"`
 	SealingKey     []string `help:"Keys that seal secrets at rest, each base64 of 32 bytes: the first writes, all read." placeholder:"KEY"`
 	Retention      string   `help:"How long Events and payloads are kept after a delivery settled." default:"168h"`
-	Concurrency    string   `help:"Attempts in flight at once in this process." default:"128"`
+	Concurrency    string   `help:"Attempts in flight at once in this process." default:"256"`
 	Servers        string   `help:"Asynq servers in this process, each with its own fetch loop." default:"2"`
 	Sweep          string   `help:"Look after deliveries that should have moved; at least one process must." default:"true" placeholder:"BOOL"`
 	RateLimit      string   `help:"Requests per second of one token to this process; 0 for no limit (default: 1000, without --redis-url 0)." placeholder:"N"`

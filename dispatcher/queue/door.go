@@ -36,10 +36,11 @@ func (k *Keeper) attend(ctx context.Context) error {
 	now, gates := k.now(), k.gate.all()
 	var due []string
 	for target, g := range gates {
-		if g.State != dispatcher.GateOpen || !now.Before(g.ProbeAt) {
+		if g.State != dispatcher.GateOpen || !now.Before(g.ProbeAt) { // a probe under way is due until it has ended
 			due = append(due, target)
 		}
 	}
+	k.hanging = 0
 	for target := range k.doors {
 		if _, kept := gates[target]; !kept {
 			delete(k.doors, target)
@@ -51,6 +52,11 @@ func (k *Keeper) attend(ctx context.Context) error {
 	crowds, err := k.store.Crowds(ctx, due)
 	if err != nil {
 		return err
+	}
+	for i, target := range due {
+		if mayHang(gates[target]) {
+			k.hanging += int(crowds[i].Passes)
+		}
 	}
 	for i, target := range due {
 		if err := k.attendOne(ctx, target, gates[target], crowds[i]); err != nil {
@@ -66,7 +72,8 @@ func (k *Keeper) attendOne(ctx context.Context, target string, g dispatcher.Gate
 		switch {
 		case c.Parked == 0 && now.Sub(g.ProbeAt) > dispatcher.ForgetGateAfter:
 			return k.change(ctx, target, func(g dispatcher.Gate) dispatcher.Gate { return g.Recover().Drained() })
-		case c.Parked > 0 && c.Passes == 0:
+		case c.Parked > 0 && c.Passes == 0 && k.hanging < k.mayHang():
+			k.hanging++
 			return k.letOut(ctx, target, 1)
 		}
 		return nil
@@ -80,6 +87,10 @@ func (k *Keeper) attendOne(ctx context.Context, target string, g dispatcher.Gate
 	d := k.doorTo(target, g)
 	d.grow(int(c.Passes), k.ceiling(g))
 	n := min(d.limit-int(c.Passes)-k.gate.without(target), int(c.Parked), letOutMost)
+	if mayHang(g) {
+		n = min(n, k.mayHang()-k.hanging)
+		k.hanging += max(n, 0)
+	}
 	n = d.pace(n, now)
 	d.let = int(c.Passes) + max(n, 0)
 	if n <= 0 {
@@ -87,6 +98,14 @@ func (k *Keeper) attendOne(ctx context.Context, target string, g dispatcher.Gate
 	}
 	return k.letOut(ctx, target, n)
 }
+
+// mayHang reports whether what is let out through this gate may well hang until its deadline.
+func mayHang(g dispatcher.Gate) bool {
+	return g.State == dispatcher.GateOpen || g.State != dispatcher.GateClosed && g.Reason == dispatcher.ParkSlow
+}
+
+// mayHang is how many of those are let out at a time, over all targets: probes must not take the pool.
+func (k *Keeper) mayHang() int { return max(k.gate.pool/8, minShare) }
 
 // drained closes a gate with an empty line. A delivery that is parked just then stood in the line before its worker
 // looked for the gate, or finds that there is none; either way one of the two sees the other.

@@ -19,9 +19,10 @@ type fair struct {
 }
 
 const (
-	// fairBurst and fairRate are what a merchant may put into the preferred queue at once, and per second.
-	fairBurst = 200
-	fairRate  = 100
+	// fairBurst and fairRate are what a merchant may put into the preferred queue at once, and per second. They lie far
+	// below what an overloaded process still delivers, so that this queue is short whatever one merchant does.
+	fairBurst = 16
+	fairRate  = 10
 	// fairPrune is how often merchants are forgotten that have not used their burst.
 	fairPrune = time.Minute
 )

@@ -41,6 +41,7 @@ type traffic struct {
 	inFlight, slow, retries int
 	passes                  int // of those in flight, let out by the keeper
 	troubles                int
+	wellAt                  time.Time // when it answered last
 	stats                   store.TargetStats
 	touched                 time.Time
 }
@@ -91,18 +92,22 @@ func (g *Gate) enter(target string, d dispatcher.Delivery) (*Passage, dispatcher
 	return p, ""
 }
 
+// refusal says why an attempt may not go out. A target's share keeps it from taking the pool; targets whose attempts hang
+// get much less, and the more of the pool hangs, the less: with an eighth of it gone, a target that has one attempt
+// hanging gets no other; with three quarters gone, only those get any that have answered lately. A busy gate lets pass
+// while half of the target's share is free, so that a crowd that is over is forgotten.
 func (g *Gate) refusal(target string, t *traffic, p *Passage, asked bool) dispatcher.ParkReason {
 	gate, held := g.gates[target]
 	switch {
 	case p.pass: // the keeper has counted it
 		return ""
-	case held && !asked && gate.State == dispatcher.GateClosed:
+	case held && !asked && gate.Limited():
 		return dispatcher.ParkPaced
-	case held && !asked:
+	case held && !asked && (gate.Reason != dispatcher.ParkBusy || t.inFlight >= g.share/2):
 		return gate.Reason
 	case t.inFlight >= g.share:
 		return dispatcher.ParkBusy
-	case t.slow >= max(g.pool/slowShare, minShare), t.slow > 0 && g.slow >= g.pool/2:
+	case t.slow >= max(g.pool/slowShare, minShare), t.slow > 0 && g.slow >= g.pool/8, g.slow >= g.pool*3/4 && g.now().Sub(t.wellAt) > forgetTraffic:
 		return dispatcher.ParkSlow
 	case p.retry && (t.retries >= max(g.share*3/4, 1) || g.retries >= g.pool*3/4):
 		return dispatcher.ParkRetries
@@ -149,7 +154,12 @@ func (g *Gate) leave(p *Passage, v dispatcher.Verdict, a dispatcher.Attempt) (tr
 		g.young.Remove(p.element)
 	}
 	health := v.Health(a.StatusCode)
-	t.troubles = dispatcher.Troubles(t.troubles, health)
+	switch t.troubles = dispatcher.Troubles(t.troubles, health); {
+	case health == dispatcher.HealthGood:
+		t.wellAt = g.now()
+	case health == dispatcher.HealthBad && p.slow && g.slow >= g.pool/8:
+		t.troubles = dispatcher.TroublesToOpen // many hang: nobody gets five tries to show that he does
+	}
 	if health != dispatcher.HealthUnknown {
 		t.stats.Add(a)
 	}
@@ -239,7 +249,7 @@ func (g *Gate) report() (counted map[string]store.TargetStats, inFlight map[stri
 		}
 		if t.inFlight > 0 {
 			inFlight[name] = t.inFlight
-		} else if t.troubles == 0 || g.now().Sub(t.touched) > forgetTraffic {
+		} else if t.troubles == 0 && t.wellAt.IsZero() || g.now().Sub(t.touched) > forgetTraffic {
 			delete(g.targets, name)
 		}
 	}

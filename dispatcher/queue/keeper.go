@@ -27,6 +27,7 @@ type Keeper struct {
 	version            string // of the gates that were read last
 	mine               bool   // the turn
 	doors              map[string]*door
+	hanging            int // let out in this round or before where it may hang
 	readAt, reportedAt time.Time
 	turnAt             time.Time
 }

@@ -26,7 +26,7 @@ type WorkerConfig struct {
 	Metrics     *Metrics
 	UserAgent   string
 	Origin      string           // what targets that want a handshake are asked to allow; default DefaultOrigin
-	Concurrency int              // attempts in flight at once, over all servers; default 128
+	Concurrency int              // attempts in flight at once, over all servers; default 256
 	Servers     int              // Asynq servers, each with its own fetch loop; default 2
 	Shutdown    time.Duration    // how long attempts in flight may take to end; default ShutdownTimeout
 	Now         func() time.Time // default time.Now
@@ -53,7 +53,7 @@ type Worker struct {
 // NewWorker returns a Worker; Start begins.
 func NewWorker(cfg WorkerConfig) *Worker {
 	if cfg.Concurrency <= 0 {
-		cfg.Concurrency = 128
+		cfg.Concurrency = 256
 	}
 	if cfg.Servers <= 0 {
 		cfg.Servers = 2
