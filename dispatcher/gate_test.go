@@ -135,6 +135,7 @@ func TestTargetOfAURL(t *testing.T) {
 		{"https://erp.example.com:443/", "https://erp.example.com:443", "the scheme's own port"},
 		{"https://erp.example.com.:8443/", "https://erp.example.com:8443", "a trailing dot is the same host"},
 		{"http://erp.example.com", "http://erp.example.com:80", "another scheme is another target"},
+		{"https://[::ffff:1.2.3.4]:0443/x", "https://1.2.3.4:443", "one address, one port"},
 		{"https://[2A00:1450::1]/x", "https://[2a00:1450::1]:443", "IPv6"},
 		{"ftp://x/", "", "no port is known for it"},
 		{"https:///x", "", "no host"},

@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -17,14 +18,18 @@ func ParseTarget(text string) (string, error) {
 	return TargetOf(text)
 }
 
-// TargetOf returns the target of a resolved URL: scheme://host:port in lower case, the port always written. Two URLs
-// with the same target share one fate: a cap, a breaker, a place to be parked.
+// TargetOf returns the target of a resolved URL: scheme://host:port in one spelling. Case, the full stop of the root, the
+// default port and the ways to write an IP address make no difference to who answers. URLs with the same target share
+// one fate: a cap, a breaker, a line of what is parked; and a client certificate.
 func TargetOf(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil { // not wrapped: url.Error quotes the URL, which may hold a token
 		return "", errors.New("the URL cannot be read")
 	}
-	host, port := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), u.Port()
+	host, port := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), strings.TrimLeft(u.Port(), "0")
+	if addr, err := netip.ParseAddr(host); err == nil {
+		host = addr.Unmap().String()
+	}
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}

@@ -2,13 +2,12 @@ package outbound
 
 import (
 	"errors"
-	"net"
-	"net/netip"
 	"net/url"
-	"strings"
+
+	"github.com/tidings/tidings/dispatcher"
 )
 
-// Target is whom a client certificate is for: https://host:port in one spelling, made by ParseTarget.
+// Target is whom a client certificate is for: dispatcher.TargetOf of an https URL, made by ParseTarget.
 type Target string
 
 // ParseTarget reads the origin of a receiver, https://host or https://host:port and nothing after it. Its errors are
@@ -27,15 +26,8 @@ func ParseTarget(origin string) (Target, error) {
 	return targetOf(u), nil
 }
 
-// targetOf gives one spelling to what is one receiver: case, the full stop of the root, the default port and the ways to
-// write an IP address make no difference to who answers.
+// targetOf is the target of a URL that may be called.
 func targetOf(u *url.URL) Target {
-	host, port := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), u.Port()
-	if addr, err := netip.ParseAddr(host); err == nil {
-		host = addr.Unmap().String()
-	}
-	if port == "" {
-		port = "443"
-	}
-	return Target("https://" + net.JoinHostPort(host, strings.TrimLeft(port, "0")))
+	target, _ := dispatcher.TargetOf(u.Scheme + "://" + u.Host) // it has a scheme and a host
+	return Target(target)
 }
