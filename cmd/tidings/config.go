@@ -18,8 +18,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/tidings/tidings/api"
 	"github.com/tidings/tidings/dispatcher/outbound"
 )
@@ -266,32 +264,6 @@ func (t fileToken) check() (api.Token, error) {
 		}
 	}
 	return token, errors.Join(faults...)
-}
-
-// redisTarget is a Redis that somebody else runs.
-type redisTarget struct {
-	single   *redis.Options
-	cluster  *redis.ClusterOptions
-	failover *redis.FailoverOptions
-}
-
-// parseRedisURL reads a URL; the error never holds it, for it may hold a password.
-func parseRedisURL(url string) (t redisTarget, err error) {
-	scheme, rest, _ := strings.Cut(url, "://")
-	switch scheme {
-	case "redis", "rediss", "unix":
-		t.single, err = redis.ParseURL(url)
-	case "redis+cluster", "rediss+cluster":
-		t.cluster, err = redis.ParseClusterURL(strings.TrimSuffix(scheme, "+cluster") + "://" + rest)
-	case "redis+sentinel", "rediss+sentinel":
-		t.failover, err = redis.ParseFailoverURL(strings.TrimSuffix(scheme, "+sentinel") + "://" + rest)
-	default:
-		err = errors.New("scheme")
-	}
-	if err != nil {
-		return t, errors.New("expected redis://, rediss://, unix://, redis+cluster:// or redis+sentinel:// with a valid rest")
-	}
-	return t, nil
 }
 
 // userAgent names us to targets.

@@ -113,60 +113,6 @@ func pauseBefore(ctx context.Context, try int) error {
 	}
 }
 
-// Enqueue hands tasks to Asynq. A task that is there already is the one that was meant. What cannot be enqueued stays
-// in the store's due index, and the sweep enqueues it.
-func (p *Producer) Enqueue(ctx context.Context, tasks ...dispatcher.Task) {
-	if len(tasks) == 0 {
-		return
-	}
-	for _, t := range tasks {
-		p.enqueue(ctx, t, p.fair.queue(t.Merchant))
-	}
-	p.ringer.ring()
-}
-
-// enqueueAhead enqueues a delivery that the keeper let out: it has waited already.
-func (p *Producer) enqueueAhead(ctx context.Context, t dispatcher.Task) {
-	p.enqueue(ctx, t, Name)
-	p.ringer.ring()
-}
-
-func (p *Producer) enqueue(ctx context.Context, t dispatcher.Task, queue string) {
-	task, err := newTask(t, queue)
-	for try := 0; err == nil && try < enqueueTries; try++ {
-		// An enqueue that returned an error may have happened all the same: tried again it conflicts, which is success.
-		if _, err = p.client.EnqueueContext(ctx, task); err == nil || errors.Is(err, asynq.ErrTaskIDConflict) {
-			return
-		}
-	}
-	p.metrics.enqueueFailed()
-	p.log.WarnContext(ctx, "delivery.enqueue_failed", "delivery", t.DeliveryID, "generation", t.Generation,
-		"error", err, "then", "left to the sweep")
-}
-
-// taskInfo looks in both queues for the task of a generation. ErrTaskNotFound: it is in neither.
-func (p *Producer) taskInfo(id string) (info *asynq.TaskInfo, err error) {
-	for _, queue := range []string{Name, BulkName} {
-		info, err = p.inspector.GetTaskInfo(queue, id)
-		if !errors.Is(err, asynq.ErrTaskNotFound) && !errors.Is(err, asynq.ErrQueueNotFound) {
-			return info, err
-		}
-	}
-	return nil, asynq.ErrTaskNotFound
-}
-
-func (p *Producer) deleteTask(id string) {
-	for _, queue := range []string{Name, BulkName} {
-		_ = p.inspector.DeleteTask(queue, id)
-	}
-}
-
-// announceQueues tells Asynq's inspector and Asynqmon of the queues again. Asynq's client does so once in its life only,
-// which is not enough when Asynq's keyspace was lost meanwhile.
-func (p *Producer) announceQueues(ctx context.Context) error {
-	return p.rdb.SAdd(ctx, "asynq:queues", Name, BulkName).Err()
-}
-
 // supersede settles what ordering "latest" drops now that newer deliveries wait behind it. What a crash here leaves
 // undone is done when such a delivery becomes the head of its lane.
 func (p *Producer) supersede(ctx context.Context, committed []dispatcher.Delivery) {
@@ -223,21 +169,6 @@ func (p *Producer) settle(ctx context.Context, ids []string, status dispatcher.S
 		p.EnqueueNext(ctx, moved.Next)
 	}
 	return nil
-}
-
-// EnqueueNext enqueues the delivery that became the head of its lane, if any.
-func (p *Producer) EnqueueNext(ctx context.Context, deliveryID string) {
-	if deliveryID == "" {
-		return
-	}
-	held, err := p.store.Read(ctx, deliveryID)
-	if err != nil {
-		p.log.WarnContext(ctx, "delivery.enqueue_failed", "delivery", deliveryID, "error", err, "then", "left to the sweep")
-		return
-	}
-	for _, h := range held {
-		p.Enqueue(ctx, h.Task())
-	}
 }
 
 // DeleteOrder removes an order with everything that hangs on it. ErrNotFound when unknown.
