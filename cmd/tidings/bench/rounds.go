@@ -20,14 +20,13 @@ func newRounds(cfg Config, families []family) *rounds {
 }
 
 func (rs *rounds) add(run, baseline Run) {
-	for _, r := range []Run{run, baseline} {
-		fmt.Fprintf(rs.cfg.Progress, "  %s: %.1f/s, p50 %.1f ms, p99 %.1f ms, %.1f commands\n", r.Scene, r.PerSecond, r.Latency.P50, r.Latency.P99, r.Commands)
-		if run.Scene == baseline.Scene {
-			break
-		}
-	}
+	rs.tell(run)
 	rs.runs[run.Scene] = append(rs.runs[run.Scene], run)
 	rs.baselines[run.Scene] = append(rs.baselines[run.Scene], baseline)
+}
+
+func (rs *rounds) tell(r Run) {
+	fmt.Fprintf(rs.cfg.Progress, "  %s: %.1f/s, p50 %.1f ms, p99 %.1f ms, %.1f commands\n", r.Scene, r.PerSecond, r.Latency.P50, r.Latency.P99, r.Commands)
 }
 
 // inTurn makes one run after another: each has the machine for itself.
@@ -59,6 +58,7 @@ func (rs *rounds) sideBySide(ctx context.Context) error {
 				return err
 			}
 			rs.add(run, baseline)
+			rs.tell(baseline)
 			rs.runs[f.baseline.Name] = append(rs.runs[f.baseline.Name], baseline)
 		}
 		rs.baselines[f.baseline.Name] = rs.runs[f.baseline.Name]

@@ -43,6 +43,7 @@ type Way struct {
 	Delivered int                `json:"delivered"`
 	Written   float64            `json:"writtenPerSecond"` // changes that were accepted, while they were written
 	Recorded  int                `json:"eventsRecorded,omitempty"`
+	Parked    map[string]int     `json:"parked,omitempty"` // by why; it costs a delivery a second way through the queue
 	Commands  float64            `json:"redisCommandsPerDelivery,omitempty"`
 	Bytes     float64            `json:"redisNetworkBytesPerDelivery,omitempty"`
 	Memory    float64            `json:"redisMemoryBytesPerDelivery,omitempty"`

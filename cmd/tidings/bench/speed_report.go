@@ -86,9 +86,23 @@ func (r SpeedReport) Print(to io.Writer) {
 		r.Ratios["c/b"], r.Spreads["c/b"].Min, r.Spreads["c/b"].Max, r.Ratios["c/a"], r.Spreads["c/a"].Min, r.Spreads["c/a"].Max)
 	fmt.Fprintf(to, "Latencies from PUT (in b: enqueue) to arrival at %d changes/s; all else as hard as it goes, per delivery,\n"+
 		"CPU of all processes: loader, Tidings, Redis, receivers.\n", r.Conditions.Rate)
+	r.printRounds(to)
 	c := r.Latencies[wayTidings]
 	fmt.Fprintf(to, "Bars: c/b >= %.1f %s; p50 <= %d ms %s, p99 <= %d ms %s (at 50/s).\n", BarAsynq, met(r.Ratios["c/b"] >= BarAsynq),
 		BarSteadyP50, met(c.P50 <= BarSteadyP50), BarSteadyP99, met(c.P99 <= BarSteadyP99))
+}
+
+// printRounds tells where the CPU went, and what else tells one round from another.
+func (r SpeedReport) printRounds(to io.Writer) {
+	fmt.Fprintln(to, "\nEach round (CPU by process):")
+	for i, run := range r.Runs {
+		for _, way := range ways {
+			w := run[way]
+			fmt.Fprintf(to, "  %d %s: %d changes at %.0f/s, delivered %.0f/s; CPU ms: tidings %.3f, redis %.3f, receivers %.3f, bench %.3f; parked %s\n", i+1, wayNames[way],
+				w.Delivered, w.Written, w.PerSecond, w.CPU["tidings"], w.CPU["redis"], w.CPU["receivers"], w.CPU["bench"], listed(w.Parked))
+		}
+	}
+	fmt.Fprintln(to)
 }
 
 // ReadSpeed reads a report that --json wrote.

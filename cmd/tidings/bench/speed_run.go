@@ -102,6 +102,7 @@ func (s *stand) hard(ctx context.Context, p SpeedPlan, w *Way, before, writers i
 	w.Delivered, w.PerSecond = load.Sent, n/last.Sub(load.Began).Seconds()
 	w.Written = n / load.Ended.Sub(load.Began).Seconds()
 	w.Recorded = int(d.Metrics[deliveredMetric])
+	w.Parked = d.labelled("tidings_parked_total", "because")
 	w.Commands, w.Bytes, w.Memory = d.Commands/n, d.Bytes/n, d.Memory/n
 	w.CPU = map[string]float64{}
 	for process, seconds := range d.CPU {
