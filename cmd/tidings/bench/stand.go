@@ -98,11 +98,11 @@ func (s *stand) client(size int) *redis.Client {
 
 var saidBase = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
-// openTidings runs the real thing, with its usual settings.
+// openTidings runs the real thing, with its usual settings but for the rate limit of a token: one token makes all the load.
 func (s *stand) openTidings(ctx context.Context, cfg Config, dir string) error {
 	s.token = rand.Text()
 	sum := sha256.Sum256([]byte(s.token))
-	text := fmt.Sprintf("redis-url: unix://%s\nlisten: 127.0.0.1:0\nsealing-key: %s\nallow-target: [127.0.0.0/8]\n"+
+	text := fmt.Sprintf("redis-url: unix://%s\nlisten: 127.0.0.1:0\nsealing-key: %s\nallow-target: [127.0.0.0/8]\nrate-limit: 0\n"+
 		"tokens:\n  - {name: bench, hash: \"sha256:%s\", merchants: [\"*\"], role: admin}\n",
 		s.redis.Options().Addrs[0], base64.StdEncoding.EncodeToString(store.NewSealingKey()), hex.EncodeToString(sum[:]))
 	file := filepath.Join(dir, "tidings.yaml")
