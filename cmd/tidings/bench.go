@@ -65,7 +65,7 @@ func (c benchSpeed) Run(ctx context.Context, out output) error {
 var errBenchSmall = errors.New("bench: --rounds and --rate must be at least 1 (a rate at most 100000), --window and --timeout at least 1s, --burst at least 0")
 
 type benchIsolation struct {
-	Quick   bool          `help:"One short round (about eight minutes)."`
+	Quick   bool          `help:"One short round (about six minutes)."`
 	JSON    bool          `help:"Print one JSON object."`
 	Only    string        `help:"Only some scenes: ten, thousand, plain or burst; hang is the shortest." enum:"all,hang,ten,thousand,plain,burst" default:"all"`
 	Rounds  int           `help:"Rounds; every run is made once in each." default:"3"`
