@@ -42,7 +42,7 @@ func Interrupt(d Delivery, now time.Time) (Delivery, Attempt) {
 		Duration: now.Sub(d.ClaimedAt), Sent: SentUnknown, Outcome: Failed, Reason: ReasonInterrupted,
 	}
 	d.Attempts++
-	d.ClaimedAt, d.NextAttemptAt = time.Time{}, now
+	d.ClaimedAt, d.NextAttemptAt, d.Pass = time.Time{}, now, false
 	if d.Test || d.Attempts-d.Counted > MaxInterruptions {
 		d.Status, d.Reason, d.NextAttemptAt, d.SettledAt = StatusFailed, ReasonInterrupted, time.Time{}, now
 		return d, a

@@ -118,9 +118,9 @@ func (g Gate) Trip(fault Reason, now time.Time, random float64) Gate {
 	return g
 }
 
-// ProbeFailed puts the next probe off.
+// ProbeFailed puts the next probe off. An attempt that was let out before the gate opened, and fails behind it, is none.
 func (g Gate) ProbeFailed(fault Reason, now time.Time, random float64) Gate {
-	if g.State != GateOpen {
+	if g.State != GateOpen || now.Before(g.ProbeAt) {
 		return g
 	}
 	g.Pause, g.Fault = min(2*g.Pause, MaxProbePause), fault
@@ -132,6 +132,14 @@ func (g Gate) ProbeFailed(fault Reason, now time.Time, random float64) Gate {
 func (g Gate) Recover() Gate {
 	if g.State == GateOpen {
 		g.State, g.ProbeAt = GateRecovering, time.Time{}
+	}
+	return g
+}
+
+// Ease lets a gate that was held for attempts that hang be one for a mere crowd: they end quickly again.
+func (g Gate) Ease() Gate {
+	if g.State == GateBusy && g.Reason == ParkSlow {
+		g.Reason = ParkBusy
 	}
 	return g
 }

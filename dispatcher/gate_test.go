@@ -10,9 +10,11 @@ import (
 func TestGateMovesAsDrawn(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	due := now.Add(time.Minute)
 	trip := func(g dispatcher.Gate) dispatcher.Gate { return g.Trip(dispatcher.ReasonTimeout, now, 0) }
 	hold := func(g dispatcher.Gate) dispatcher.Gate { return g.Hold(dispatcher.ParkBusy, now) }
-	probeFailed := func(g dispatcher.Gate) dispatcher.Gate { return g.ProbeFailed(dispatcher.ReasonConnect, now, 0) }
+	probeFailed := func(g dispatcher.Gate) dispatcher.Gate { return g.ProbeFailed(dispatcher.ReasonConnect, due, 0) }
+	early := func(g dispatcher.Gate) dispatcher.Gate { return g.ProbeFailed(dispatcher.ReasonConnect, now, 0) }
 	closed := dispatcher.Gate{State: dispatcher.GateClosed}
 	open := trip(closed)
 	recovering := open.Recover()
@@ -29,6 +31,7 @@ func TestGateMovesAsDrawn(t *testing.T) {
 		{"trouble behind a crowd", hold(closed), trip, dispatcher.GateOpen, time.Second},
 		{"open already: attempts that were in flight do not put the probe off", open, trip, dispatcher.GateOpen, time.Second},
 		{"who comes to an open gate does not close it half", open, hold, dispatcher.GateOpen, time.Second},
+		{"what was let out before the gate opened fails behind it: no probe", open, early, dispatcher.GateOpen, time.Second},
 		{"a probe that fails", open, probeFailed, dispatcher.GateOpen, 2 * time.Second},
 		{"a probe that comes through", open, dispatcher.Gate.Recover, dispatcher.GateRecovering, time.Second},
 		{"trouble again: the pause goes on growing", recovering, trip, dispatcher.GateOpen, 2 * time.Second},
@@ -45,6 +48,7 @@ func TestGateMovesAsDrawn(t *testing.T) {
 		}
 	}
 	for range 20 {
+		due = due.Add(time.Hour)
 		open = probeFailed(open)
 	}
 	if open.Pause != dispatcher.MaxProbePause {

@@ -58,6 +58,18 @@ func (r Retry) Next(counted int, v Verdict, random float64) (time.Duration, bool
 	return max(delay, min(v.RetryAfter, MaxRetryAfter)), true
 }
 
+// Span is how long the policy would go on by its schedule after counted attempts.
+func (r Retry) Span(counted int) (span time.Duration) {
+	schedule := r.Schedule
+	if len(schedule) == 0 {
+		schedule = DefaultSchedule
+	}
+	for n := max(counted, 1); n < r.Attempts(); n++ {
+		span += schedule[min(n-1, len(schedule)-1)].D()
+	}
+	return span
+}
+
 // ParseRetryAfter reads the header of RFC 9110 §10.2.3: whole seconds, or an HTTP date. The result is capped to
 // [0, MaxRetryAfter]; anything else is false.
 func ParseRetryAfter(value string, now time.Time) (time.Duration, bool) {

@@ -88,7 +88,8 @@ const (
 	turnKeep = time.Hour
 )
 
-// Park puts a delivery into the line of its target. gated reports whether the target has a gate to let it out again.
+// Park puts a delivery into the line of its target; one that stands there keeps its place. gated reports whether the
+// target has a gate to let it out again.
 func (s *Store) Park(ctx context.Context, target, merchant, deliveryID string) (gated bool, err error) {
 	keys := []string{targetKey(target, "line"), targetKey(target, "turns")}
 	err = parkScript.Run(ctx, s.rdb, keys, deliveryID, merchant, millis(s.now()), turnStep.Milliseconds(), turnKeep.Milliseconds()).Err()
@@ -100,22 +101,36 @@ func (s *Store) Park(ctx context.Context, target, merchant, deliveryID string) (
 	return gated, unavailable("read gate", err)
 }
 
-// Line returns the first n deliveries that are parked for a target.
-func (s *Store) Line(ctx context.Context, target string, n int64) ([]string, error) {
-	ids, err := s.rdb.ZRange(ctx, targetKey(target, "line"), 0, n-1).Result()
-	return ids, unavailable("read line", err)
+// Place is where a delivery stands in a line.
+type Place struct {
+	ID    string
+	place float64
 }
 
-// LeaveLine takes deliveries out of the line of a target.
-func (s *Store) LeaveLine(ctx context.Context, target string, ids ...string) error {
-	if len(ids) == 0 {
+// Line returns up to n deliveries that are parked for a target, from the given number on.
+func (s *Store) Line(ctx context.Context, target string, from, n int64) ([]Place, error) {
+	all, err := s.rdb.ZRangeWithScores(ctx, targetKey(target, "line"), from, from+n-1).Result()
+	if err != nil {
+		return nil, unavailable("read line", err)
+	}
+	line := make([]Place, len(all))
+	for i, z := range all {
+		id, _ := z.Member.(string)
+		line[i] = Place{id, z.Score}
+	}
+	return line, nil
+}
+
+// LeaveLine takes deliveries out of the line of a target, unless they were parked again since the line was read.
+func (s *Store) LeaveLine(ctx context.Context, target string, places ...Place) error {
+	if len(places) == 0 {
 		return nil
 	}
-	members := make([]any, len(ids))
-	for i, id := range ids {
-		members[i] = id
+	args := make([]any, 0, 2*len(places))
+	for _, p := range places {
+		args = append(args, p.ID, strconv.FormatFloat(p.place, 'f', -1, 64))
 	}
-	return unavailable("leave line", s.rdb.ZRem(ctx, targetKey(target, "line"), members...).Err())
+	return unavailable("leave line", leaveScript.Run(ctx, s.rdb, []string{targetKey(target, "line")}, args...).Err())
 }
 
 // Crowd is who stands before a gate and who is inside.
@@ -161,6 +176,15 @@ func (s *Store) GivePass(ctx context.Context, target string, until time.Time, id
 		p.ZRemRangeByScore(ctx, key, "-inf", strconv.FormatInt(millis(s.now()), 10))
 		p.ZAdd(ctx, key, members...)
 	})
+}
+
+// KeepPass counts an attempt that is let out and begins now until the given time; false when its place was given away,
+// for it has waited too long to be claimed.
+func (s *Store) KeepPass(ctx context.Context, target string, until time.Time, id string) (bool, error) {
+	kept, err := s.rdb.ZAddArgs(ctx, targetKey(target, "passes"), redis.ZAddArgs{
+		XX: true, Ch: true, Members: []redis.Z{{Score: float64(millis(until)), Member: id}},
+	}).Result()
+	return kept > 0, unavailable("keep pass", err)
 }
 
 // ReturnPass gives the place back.

@@ -198,16 +198,22 @@ func (s *Store) amend(ctx context.Context, ref dispatcher.OrderRef, called dispa
 
 // Registered reports whether the delivery's notification still is the one that it is owed to.
 func (s *Store) Registered(ctx context.Context, d dispatcher.Delivery) (bool, error) {
+	_, registered, err := s.PolicyOf(ctx, d)
+	return registered, err
+}
+
+// PolicyOf returns the retry policy of the delivery's notification, if that is still registered.
+func (s *Store) PolicyOf(ctx context.Context, d dispatcher.Delivery) (policy dispatcher.Retry, registered bool, err error) {
 	text, err := s.rdb.HGet(ctx, notificationsKey(d.Ref()), d.NotificationID).Result()
 	if errors.Is(err, redis.Nil) {
-		return false, nil
+		return policy, false, nil
 	}
 	if err != nil {
-		return false, unavailable("read notification", err)
+		return policy, false, unavailable("read notification", err)
 	}
 	var r notificationRecord
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		return false, fmt.Errorf("notification %s: %w", d.NotificationID, err)
+		return dispatcher.Retry{}, false, fmt.Errorf("notification %s: %w", d.NotificationID, err)
 	}
-	return r.Created == micros(d.Registered), nil
+	return r.Retry, r.Created == micros(d.Registered), nil
 }

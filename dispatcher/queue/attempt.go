@@ -61,6 +61,15 @@ func (t *attempt) make(ctx context.Context) (done Disposition, err error) {
 		return t.park(ctx, t.h, target, why)
 	}
 	defer t.gate.leave(passage, unsent, t.told) // unless it has left
+	if passage.pass {
+		kept, err := t.store.KeepPass(ctx, target, t.now().Add(t.n.Timeout.D()+Lease), t.h.ID)
+		if err != nil {
+			return Disposition{}, t.release(ctx, t.h, err)
+		}
+		if !kept { // it waited so long that its place is another's
+			return t.park(ctx, t.h, target, dispatcher.ParkPaced)
+		}
+	}
 	verdict, err := t.send(ctx, url)
 	if err != nil {
 		return Disposition{}, t.release(ctx, t.h, err)
@@ -80,11 +89,6 @@ func (t *attempt) send(ctx context.Context, url string) (dispatcher.Verdict, err
 	request, obstacle, err := t.compose(ctx, t.h.Delivery, t.n, t.snap, t.told, url)
 	if err != nil {
 		return unsent, err
-	}
-	if t.h.Pass {
-		if err := t.store.GivePass(ctx, t.h.Target, t.now().Add(t.n.Timeout.D()+Lease), t.h.ID); err != nil {
-			return unsent, err
-		}
 	}
 	if t.now().Sub(t.claimed) > Lease/2 {
 		return unsent, errLeaseShort

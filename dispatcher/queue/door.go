@@ -15,8 +15,10 @@ import (
 type door struct {
 	state dispatcher.GateState
 	limit int // of attempts let out and not ended; grows while the target copes
-	let   int // how many there were after the last round
+	let   int // how many were in flight or let out after the last round
 	rate  *rate.Limiter
+
+	fullAt time.Time // since when as many are out as may be
 }
 
 const (
@@ -26,25 +28,19 @@ const (
 	letOutMost = 100
 	// passOver is how many more of the line are read than may be let out: some may stand there without reason.
 	passOver = 8
+	// lookMost bounds how far one round looks down a line.
+	lookMost = 2000
+	// lookAtEmpty is how often a line is looked at in which nobody stood; who is parked in this process rings besides.
+	lookAtEmpty = time.Second
 	// passUntilClaimed is how long a delivery that was let out keeps its place without being claimed.
 	passUntilClaimed = 15 * time.Second
 )
 
-// attend looks at every gate at which something may be due, in one round trip, and lets out what may go.
+// attend looks at every gate at which something may be due, in one round trip, and lets out what may go. Trouble with one
+// target does not keep it from the others.
 func (k *Keeper) attend(ctx context.Context) error {
-	now, gates := k.now(), k.gate.all()
-	var due []string
-	for target, g := range gates {
-		if g.State != dispatcher.GateOpen || !now.Before(g.ProbeAt) { // a probe under way is due until it has ended
-			due = append(due, target)
-		}
-	}
-	k.hanging = 0
-	for target := range k.doors {
-		if _, kept := gates[target]; !kept {
-			delete(k.doors, target)
-		}
-	}
+	gates := k.gate.all()
+	due := k.due(gates)
 	if len(due) == 0 {
 		return nil
 	}
@@ -52,50 +48,85 @@ func (k *Keeper) attend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	k.hanging = 0
 	for i, target := range due {
 		if mayHang(gates[target]) {
 			k.hanging += int(crowds[i].Passes)
 		}
+		k.lookAt[target] = k.now().Add(attendEvery)
+		if crowds[i].Parked == 0 {
+			k.lookAt[target] = k.now().Add(lookAtEmpty)
+		}
 	}
 	for i, target := range due {
-		if err := k.attendOne(ctx, target, gates[target], crowds[i]); err != nil {
+		err := k.attendOne(ctx, target, gates[target], crowds[i])
+		if isUnavailable(err) {
 			return err
+		}
+		if err != nil {
+			k.log.WarnContext(ctx, "keeper.failed", "target", target, "error", err, "then", "again")
 		}
 	}
 	return nil
 }
 
+// due lists the targets to look at: those where something was parked or ended in this process, and all from time to time.
+// A probe under way is due until it has ended.
+func (k *Keeper) due(gates map[string]dispatcher.Gate) (due []string) {
+	now, rung := k.now(), k.gate.rung()
+	for target, g := range gates {
+		if g.State == dispatcher.GateOpen && now.Before(g.ProbeAt) {
+			continue
+		}
+		if rung[target] || !now.Before(k.lookAt[target]) {
+			due = append(due, target)
+		}
+	}
+	for target := range k.lookAt {
+		if _, kept := gates[target]; !kept {
+			delete(k.lookAt, target)
+			delete(k.doors, target)
+		}
+	}
+	return due
+}
+
 func (k *Keeper) attendOne(ctx context.Context, target string, g dispatcher.Gate, c store.Crowd) error {
 	now := k.now()
-	if g.State == dispatcher.GateOpen {
-		switch {
-		case c.Parked == 0 && now.Sub(g.ProbeAt) > dispatcher.ForgetGateAfter:
-			return k.change(ctx, target, func(g dispatcher.Gate) dispatcher.Gate { return g.Recover().Drained() })
-		case c.Parked > 0 && c.Passes == 0 && k.hanging < k.mayHang():
-			k.hanging++
-			return k.letOut(ctx, target, 1)
+	switch {
+	case g.State == dispatcher.GateOpen && c.Parked == 0:
+		if now.Sub(g.ProbeAt) > dispatcher.ForgetGateAfter {
+			return k.drained(ctx, target, g.State)
 		}
 		return nil
-	}
-	if c.Parked == 0 {
-		if c.Passes == 0 && g.State != dispatcher.GateClosed {
-			return k.drained(ctx, target)
+	case g.State == dispatcher.GateOpen:
+		if c.Passes > 0 || k.hanging >= k.mayHang() {
+			return nil
 		}
+		k.hanging++
+		return k.letOut(ctx, target, 1, nil)
+	case c.Parked == 0 && g.State == dispatcher.GateClosed:
 		return nil
+	case c.Parked == 0: // what is still in flight does not matter: too much of it makes the gate busy again
+		return k.drained(ctx, target, g.State)
 	}
 	d := k.doorTo(target, g)
-	d.grow(int(c.Passes), k.ceiling(g))
-	n := min(d.limit-int(c.Passes)-k.gate.without(target), int(c.Parked), letOutMost)
+	if quick := d.grow(int(c.Passes), k.ceiling(target, g), now); quick && g.Reason == dispatcher.ParkSlow {
+		if err := k.change(ctx, target, dispatcher.Gate.Ease); err != nil {
+			return err
+		}
+	}
+	direct := k.gate.without(target)
+	n := min(d.limit-int(c.Passes)-direct, int(c.Parked), letOutMost)
 	if mayHang(g) {
 		n = min(n, k.mayHang()-k.hanging)
 		k.hanging += max(n, 0)
 	}
-	n = d.pace(n, now)
-	d.let = int(c.Passes) + max(n, 0)
+	d.let = int(c.Passes) + direct + max(n, 0)
 	if n <= 0 {
 		return nil
 	}
-	return k.letOut(ctx, target, n)
+	return k.letOut(ctx, target, n, d)
 }
 
 // mayHang reports whether what is let out through this gate may well hang until its deadline.
@@ -106,10 +137,16 @@ func mayHang(g dispatcher.Gate) bool {
 // mayHang is how many of those are let out at a time, over all targets: probes must not take the pool.
 func (k *Keeper) mayHang() int { return max(k.gate.pool/8, minShare) }
 
-// drained closes a gate with an empty line. A delivery that is parked just then stood in the line before its worker
-// looked for the gate, or finds that there is none; either way one of the two sees the other.
-func (k *Keeper) drained(ctx context.Context, target string) error {
-	if err := k.change(ctx, target, dispatcher.Gate.Drained); err != nil {
+// drained closes a gate with an empty line, unless it has moved since. A delivery that is parked just then stood in the
+// line before its worker looked for the gate, or finds that there is none; either way one of the two sees the other.
+func (k *Keeper) drained(ctx context.Context, target string, state dispatcher.GateState) error {
+	err := k.change(ctx, target, func(g dispatcher.Gate) dispatcher.Gate {
+		if g.State != state {
+			return g
+		}
+		return g.Drained()
+	})
+	if err != nil {
 		return err
 	}
 	crowds, err := k.store.Crowds(ctx, []string{target})
@@ -119,28 +156,34 @@ func (k *Keeper) drained(ctx context.Context, target string) error {
 	return k.change(ctx, target, func(g dispatcher.Gate) dispatcher.Gate { return g.Hold(dispatcher.ParkBusy, k.now()) })
 }
 
-// ceiling is what the limit may grow to.
-func (k *Keeper) ceiling(g dispatcher.Gate) int {
+// ceiling is what the limit may grow to. A target's attempts that hang, known by the gate's reason or seen in this
+// process, leave it less; an operator who has set a limit knows better, but not beyond a target's share.
+func (k *Keeper) ceiling(target string, g dispatcher.Gate) int {
+	share, least := max(k.gate.pool/targetShare, minShare), max(k.gate.pool/slowShare, minShare)
 	switch {
 	case g.MaxInFlight > 0:
-		return g.MaxInFlight
-	case g.Reason == dispatcher.ParkSlow:
-		return max(k.gate.pool/slowShare, minShare)
+		return min(g.MaxInFlight, share*max(k.workers, 1))
+	case g.Reason == dispatcher.ParkSlow, k.gate.slowOf(target) >= least:
+		return least
 	}
-	return max(k.gate.pool/targetShare, minShare)
+	return share
 }
 
 func (k *Keeper) doorTo(target string, g dispatcher.Gate) *door {
+	ceiling := k.ceiling(target, g)
 	d := k.doors[target]
-	if d == nil || d.state != g.State {
-		d = &door{state: g.State, limit: recoverWith}
-		if g.State != dispatcher.GateRecovering && g.Reason != dispatcher.ParkSlow {
-			d.limit = max(k.ceiling(g)/2, minShare)
-		}
+	if d == nil {
+		d = &door{}
 		k.doors[target] = d
 	}
+	if d.state != g.State {
+		d.state, d.let, d.limit = g.State, 0, recoverWith
+		if g.State != dispatcher.GateRecovering && g.Reason != dispatcher.ParkSlow {
+			d.limit = max(ceiling/2, minShare)
+		}
+	}
 	if g.MaxInFlight > 0 && g.State != dispatcher.GateRecovering {
-		d.limit = g.MaxInFlight
+		d.limit = ceiling
 	}
 	switch {
 	case g.RatePerSecond <= 0:
@@ -151,17 +194,26 @@ func (k *Keeper) doorTo(target string, g dispatcher.Gate) *door {
 	return d
 }
 
-// grow doubles the limit when all that it allowed was let out and at least half of that has ended.
-func (d *door) grow(passes, ceiling int) {
-	if d.let >= d.limit && 2*passes <= d.limit {
-		d.limit *= 2
+// grow doubles the limit when all that it allowed was let out and at least half of that has ended; quick says that this
+// took less than an attempt that hangs.
+func (d *door) grow(passes, ceiling int, now time.Time) (quick bool) {
+	if d.let >= d.limit {
+		if d.fullAt.IsZero() {
+			d.fullAt = now
+		}
+		if 2*passes <= d.limit {
+			quick = now.Sub(d.fullAt) < slowAfter
+			d.limit *= 2
+			d.fullAt = time.Time{}
+		}
 	}
 	d.limit = min(d.limit, ceiling)
+	return quick
 }
 
 // pace returns how many of n may go by the rate. It holds one round's worth at most, so that a pause saves up nothing.
 func (d *door) pace(n int, now time.Time) int {
-	if d.rate == nil {
+	if d == nil || d.rate == nil {
 		return n
 	}
 	d.rate.SetBurstAt(now, max(1, int(float64(d.rate.Limit())*attendEvery.Seconds())))

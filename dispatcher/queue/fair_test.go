@@ -64,23 +64,24 @@ func TestMerchantsTakeTurnsInTheLineOfATarget(t *testing.T) {
 		if gated, err := h.store.Park(t.Context(), target, "modest", "m"); err != nil || gated {
 			t.Fatalf("gated %v, %v", gated, err)
 		}
-		line, err := h.store.Line(t.Context(), target, 200)
+		line, err := h.store.Line(t.Context(), target, 0, 200)
 		if err != nil || len(line) != 101 {
 			t.Fatalf("line of %d, %v", len(line), err)
 		}
-		for i, id := range line {
+		for i, place := range line {
+			id := place.ID
 			if id == "m" && i > 20 { // a second is ten of greedy's steps
 				t.Errorf("the modest one stands at %d", i)
 			}
-			if id != "m" && i > 0 && line[i-1] != "m" && line[i-1] > id {
-				t.Errorf("%s stands before %s", line[i-1], id)
+			if id != "m" && i > 0 && line[i-1].ID != "m" && line[i-1].ID > id {
+				t.Errorf("%s stands before %s", line[i-1].ID, id)
 			}
 		}
 		// Parked again it keeps its place.
 		if _, err := h.store.Park(t.Context(), target, "greedy", "g000"); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := h.store.Line(t.Context(), target, 1); err != nil || again[0] != "g000" {
+		if again, err := h.store.Line(t.Context(), target, 0, 1); err != nil || again[0].ID != "g000" {
 			t.Errorf("first is %v, %v", again, err)
 		}
 	})

@@ -22,6 +22,7 @@ type Gate struct {
 	slow    int                        // in flight for longer
 	retries int                        // in flight
 	gates   map[string]dispatcher.Gate // that are not just closed
+	rings   map[string]bool            // targets that the keeper is to look at
 }
 
 const (
@@ -59,7 +60,7 @@ type Passage struct {
 }
 
 func newGate(pool int, now func() time.Time) *Gate {
-	return &Gate{now: now, pool: pool, share: max(pool/targetShare, minShare), targets: map[string]*traffic{}, gates: map[string]dispatcher.Gate{}}
+	return &Gate{now: now, pool: pool, share: max(pool/targetShare, minShare), targets: map[string]*traffic{}, gates: map[string]dispatcher.Gate{}, rings: map[string]bool{}}
 }
 
 // enter counts the attempt in, or says why the delivery must be parked.
@@ -73,7 +74,7 @@ func (g *Gate) enter(target string, d dispatcher.Delivery) (*Passage, dispatcher
 		t = &traffic{}
 		g.targets[target] = t
 	}
-	p := &Passage{target: target, retry: d.Attempts > 0 && d.NextTrigger == dispatcher.TriggerAutomatic, pass: d.Pass, began: now}
+	p := &Passage{target: target, retry: d.Attempts > 0 && d.NextTrigger == dispatcher.TriggerAutomatic, pass: d.Pass && d.Target == target, began: now}
 	asked := d.NextTrigger != dispatcher.TriggerAutomatic // somebody waits for this attempt: an open gate lets it try
 	p.probe = p.pass || asked
 	if why := g.refusal(target, t, p, asked); why != "" {
@@ -163,5 +164,5 @@ func (g *Gate) leave(p *Passage, v dispatcher.Verdict, a dispatcher.Attempt) (tr
 	if health != dispatcher.HealthUnknown {
 		t.stats.Add(a)
 	}
-	return t.troubles >= dispatcher.TroublesToOpen && g.gates[p.target].State != dispatcher.GateOpen
+	return health != dispatcher.HealthUnknown && t.troubles >= dispatcher.TroublesToOpen && g.gates[p.target].State != dispatcher.GateOpen
 }

@@ -133,9 +133,9 @@ func TestHangingTargetIsParkedAndHarmsNobody(t *testing.T) {
 		dead.heal()
 		h.awaitAll(ill, dispatcher.StatusDelivered)
 		h.awaitGate(dead.target(), dispatcher.GateClosed)
-		// 4 by the cap, and the probes of those that time out.
-		if most := dead.most.Load(); most > 6 {
-			t.Errorf("%d requests at once to the hanging target, want at most 6", most)
+		// 4 by the cap; the receiver does not notice that we gave up on them, so those come on top, and a probe.
+		if most := dead.most.Load(); most > 9 {
+			t.Errorf("%d requests at once to the hanging target, want at most 9", most)
 		}
 		h.noneLeft(dead.target())
 	})
@@ -305,7 +305,12 @@ func TestKeeperMayDieAnywhere(t *testing.T) {
 			h.producer.Enqueue(h.t.Context(), d.LetOut().Task())
 		}},
 		{"after it left the line without being let out", func(h *house, target string, d store.Held) {
-			h.must(h.store.LeaveLine(h.t.Context(), target, d.ID))
+			line, err := h.store.Line(h.t.Context(), target, 0, 10)
+			h.must(err)
+			if len(line) != 1 || line[0].ID != d.ID {
+				h.t.Fatalf("line %v", line)
+			}
+			h.must(h.store.LeaveLine(h.t.Context(), target, line...))
 		}},
 		{"and with it the gate is lost", func(h *house, target string, _ store.Held) {
 			h.must(h.rdb.HDel(h.t.Context(), "td{gates}", target).Err())

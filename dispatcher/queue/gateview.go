@@ -5,11 +5,16 @@ import (
 	"github.com/tidings/tidings/store"
 )
 
-// learn takes the gates as they were read. A target whose gate is no longer open begins with some trouble on its
-// account: what comes through a recovering gate may fail twice, not five times.
+// learn takes the gates as they were read.
 func (g *Gate) learn(gates map[string]dispatcher.Gate) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.replace(gates)
+}
+
+// replace takes other gates. A target whose gate is no longer open begins with some trouble on its account: what comes
+// through a recovering gate may fail twice, not five times.
+func (g *Gate) replace(gates map[string]dispatcher.Gate) {
 	for target, was := range g.gates {
 		if t := g.targets[target]; t != nil && was.State == dispatcher.GateOpen && gates[target].State != dispatcher.GateOpen {
 			t.troubles = dispatcher.TroublesToOpen / 2
@@ -37,7 +42,34 @@ func (g *Gate) set(target string, gate dispatcher.Gate) {
 	if !gate.Forgettable() {
 		gates[target] = gate
 	}
-	g.gates = gates
+	g.replace(gates)
+}
+
+// ring asks the keeper to look at a target: something was parked for it, or an attempt that was let out has ended.
+func (g *Gate) ring(target string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.rings[target] = true
+}
+
+// rung takes the targets that rang.
+func (g *Gate) rung() map[string]bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	rung := g.rings
+	g.rings = map[string]bool{}
+	return rung
+}
+
+// slowOf is how many attempts to the target hang in this process.
+func (g *Gate) slowOf(target string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.age(g.now())
+	if t := g.targets[target]; t != nil {
+		return t.slow
+	}
+	return 0
 }
 
 // of returns the gate of one target.

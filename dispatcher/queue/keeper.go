@@ -27,7 +27,9 @@ type Keeper struct {
 	version            string // of the gates that were read last
 	mine               bool   // the turn
 	doors              map[string]*door
-	hanging            int // let out in this round or before where it may hang
+	lookAt             map[string]time.Time // when a gate is looked at next, unless it rings
+	workers            int                  // that live
+	hanging            int                  // let out in this round or before where it may hang
 	readAt, reportedAt time.Time
 	turnAt             time.Time
 }
@@ -49,7 +51,7 @@ const (
 func NewKeeper(w *Worker) *Keeper {
 	return &Keeper{
 		store: w.cfg.Store, producer: w.cfg.Producer, gate: w.deliverer.gate, log: w.cfg.Log, metrics: w.cfg.Metrics,
-		now: w.cfg.Now, process: rand.Text(), woken: w.deliverer.keeper, doors: map[string]*door{},
+		now: w.cfg.Now, process: rand.Text(), woken: w.deliverer.keeper, doors: map[string]*door{}, lookAt: map[string]time.Time{},
 	}
 }
 
@@ -86,10 +88,10 @@ func (k *Keeper) Run(ctx context.Context) {
 func (k *Keeper) Round(ctx context.Context) error {
 	now := k.now()
 	if now.Sub(k.reportedAt) >= reportEvery {
-		if err := k.report(ctx); err != nil {
-			return err
-		}
 		k.reportedAt = now
+		if err := k.report(ctx); err != nil { // it is for people
+			k.log.WarnContext(ctx, "keeper.report_failed", "error", err)
+		}
 	}
 	if now.Sub(k.readAt) >= readGatesEvery {
 		if err := k.read(ctx); err != nil {
@@ -135,6 +137,7 @@ func (k *Keeper) report(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	k.workers = workers
 	k.gate.divide(workers)
 	return nil
 }

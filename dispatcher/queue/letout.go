@@ -8,69 +8,81 @@ import (
 	"github.com/tidings/tidings/store"
 )
 
-// letOut gives the first n of the line their pass and enqueues them. Each step leaves, when the process dies behind it,
-// something that mends itself: a pass that nobody uses ends, a delivery that is let out and not enqueued is overdue,
-// and one that still stands in the line though it is let out is taken out of it by the next round.
-func (k *Keeper) letOut(ctx context.Context, target string, n int) error {
+// letOut gives up to n of the line their pass, within the door's rate, and enqueues them. Each step leaves, when the
+// process dies behind it, something that mends itself: a pass that nobody uses ends, a delivery that is let out and not
+// enqueued is overdue, and one that still stands in the line though it is let out is taken out by the next round.
+func (k *Keeper) letOut(ctx context.Context, target string, n int, d *door) error {
 	ready, gone, err := k.front(ctx, target, n)
 	if err != nil {
 		return err
 	}
+	ready = ready[:d.pace(len(ready), k.now())]
 	if len(ready) > 0 {
 		ids := make([]string, len(ready))
-		for i, h := range ready {
-			ids[i] = h.ID
+		for i, p := range ready {
+			ids[i] = p.held.ID
 		}
 		if err := k.store.GivePass(ctx, target, k.now().Add(passUntilClaimed), ids...); err != nil {
 			return err
 		}
 	}
-	for _, h := range ready {
-		to := h.LetOut()
-		switch err := k.store.Reopen(ctx, h, to); {
+	for _, p := range ready {
+		to := p.held.LetOut()
+		switch err := k.store.Reopen(ctx, p.held, to); {
 		case errors.Is(err, dispatcher.ErrConflict): // somebody moved it first: looked at again
-			if err := k.store.ReturnPass(ctx, target, h.ID); err != nil {
+			if err := k.store.ReturnPass(ctx, target, to.ID); err != nil {
 				return err
 			}
 		case err != nil:
 			return err
 		default:
 			k.producer.enqueueAhead(ctx, to.Task())
-			gone = append(gone, h.ID)
+			gone = append(gone, p.place)
 		}
 	}
 	return k.store.LeaveLine(ctx, target, gone...)
 }
 
-// front reads the first of the line: up to n that may be let out, and those that stand in it without reason. One that
-// is claimed is about to be parked, or is just tried by hand: it keeps its place.
-func (k *Keeper) front(ctx context.Context, target string, n int) (ready []store.Held, gone []string, err error) {
-	ids, err := k.store.Line(ctx, target, int64(n+passOver))
-	if err != nil || len(ids) == 0 {
-		return nil, nil, err
-	}
-	held, err := k.store.Read(ctx, ids...)
-	var unreadable *store.UnreadableError
-	switch {
-	case errors.As(err, &unreadable):
-		gone = append(gone, unreadable.IDs...) // the sweep and the audit tell of them
-	case err != nil:
-		return nil, nil, err
-	}
-	known := map[string]bool{}
-	for _, h := range held {
-		known[h.ID] = true
-		switch {
-		case !h.ClaimedAt.IsZero():
-		case h.Status != dispatcher.StatusParked || h.Target != target:
-			gone = append(gone, h.ID)
-		case len(ready) < n:
-			ready = append(ready, h)
+// parked is a delivery with its place in the line.
+type parked struct {
+	held  store.Held
+	place store.Place
+}
+
+// front reads down the line: up to n that may be let out, and those that stand in it without reason. One that is claimed
+// is about to be parked, or is just tried by hand: it keeps its place.
+func (k *Keeper) front(ctx context.Context, target string, n int) (ready []parked, gone []store.Place, err error) {
+	step := int64(n + passOver)
+	for from := int64(0); from < lookMost && len(ready) < n; from += step {
+		line, err := k.store.Line(ctx, target, from, step)
+		if err != nil {
+			return nil, nil, err
 		}
-	}
-	for _, id := range ids {
-		if !known[id] {
-			gone = append(gone, id)
+		ids := make([]string, len(line))
+		for i, p := range line {
+			ids[i] = p.ID
+		}
+		held, err := k.store.Read(ctx, ids...)
+		var unreadable *store.UnreadableError // the sweep and the audit tell of those
+		if err != nil && !errors.As(err, &unreadable) {
+			return nil, nil, err
+		}
+		known := map[string]store.Held{}
+		for _, h := range held {
+			known[h.ID] = h
+		}
+		for _, place := range line {
+			h, found := known[place.ID]
+			switch {
+			case found && !h.ClaimedAt.IsZero():
+			case !found || h.Status != dispatcher.StatusParked || h.Target != target:
+				gone = append(gone, place)
+			case len(ready) < n:
+				ready = append(ready, parked{h, place})
+			}
+		}
+		if int64(len(line)) < step {
+			break
 		}
 	}
 	return ready, gone, nil

@@ -9,24 +9,29 @@ import (
 	"github.com/tidings/tidings/store"
 )
 
-// parkedCheck is when the sweep looks at a parked delivery: it only sees to it that the keeper can find it.
-const parkedCheck = 10 * time.Minute
+const (
+	// parkedCheck is when the sweep looks at a parked delivery first: it sees to it that the keeper can find it.
+	parkedCheck = 10 * time.Minute
+	// parkedRecheck is when it looks again at one that the keeper can find.
+	parkedRecheck = time.Hour
+)
 
 // park takes a delivery that may not be sent now out of the worker pool. It enters the line first and is recorded as
 // parked then: a process that dies in between leaves an attempt that the sweep finds lost, as everywhere else.
 func (d *Deliverer) park(ctx context.Context, h store.Held, target string, why dispatcher.ParkReason) (Disposition, error) {
 	gated, err := d.store.Park(ctx, target, h.Merchant, h.ID)
 	if err == nil && !gated {
-		err = d.changeGate(ctx, target, func(g dispatcher.Gate) dispatcher.Gate { return g.Hold(why, d.now()) })
+		hold := dispatcher.ParkBusy // also where the gate of which we knew has closed meanwhile
+		if why == dispatcher.ParkSlow && d.gate.of(target).State == dispatcher.GateClosed {
+			hold = why
+		}
+		err = d.changeGate(ctx, target, func(g dispatcher.Gate) dispatcher.Gate { return g.Hold(hold, d.now()) })
 	}
 	if err != nil {
 		return Disposition{}, d.release(ctx, h, err)
 	}
 	to := h.Park(target, why, d.now())
-	due := d.now().Add(parkedCheck)
-	if !to.ExpiresAt.IsZero() && to.ExpiresAt.Before(due) {
-		due = to.ExpiresAt
-	}
+	due := lookAtParked(to, d.now(), parkedCheck)
 	err = d.insist(ctx, h.ID, func(ctx context.Context) error {
 		_, err := d.store.Record(ctx, store.Move{From: h, To: to, Due: due})
 		return err
@@ -36,8 +41,19 @@ func (d *Deliverer) park(ctx context.Context, h store.Held, target string, why d
 	}
 	d.metrics.parked.WithLabelValues(string(why)).Inc()
 	d.log.DebugContext(ctx, "delivery.parked", "delivery", h.ID, "order", h.OrderID, "target", target, "because", string(why))
+	d.gate.ring(target)
 	d.wakeKeeper()
 	return Disposition{}, nil
+}
+
+// lookAtParked is when the sweep looks at a parked delivery: at random, so that many that were parked together are not
+// looked at together; at its expiry in any case.
+func lookAtParked(h dispatcher.Delivery, now time.Time, pause time.Duration) time.Time {
+	at := now.Add(pause + rand.N(pause/2))
+	if h.NextTrigger == dispatcher.TriggerAutomatic && !h.ExpiresAt.IsZero() && h.ExpiresAt.Before(at) {
+		return h.ExpiresAt
+	}
+	return at
 }
 
 // account tells the target's gate what an attempt taught: that its breaker is to open, or what a probe found.
@@ -83,6 +99,7 @@ func (d *Deliverer) returnPass(ctx context.Context, h store.Held) {
 	if err := d.store.ReturnPass(ctx, h.Target, h.ID); err != nil {
 		d.log.WarnContext(ctx, "pass.return_failed", "target", h.Target, "error", err, "then", "it ends by itself")
 	}
+	d.gate.ring(h.Target)
 	d.wakeKeeper()
 }
 

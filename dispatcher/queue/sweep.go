@@ -1,9 +1,11 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,6 +46,8 @@ const (
 	AuditEvery = 15 * time.Minute
 	// sweepPerShard bounds one sweep, so that a long backlog does not make it long.
 	sweepPerShard = 50
+	// leastParked is how long a delivery stays parked at least before its policy gives it up.
+	leastParked = 10 * time.Minute
 	// stillQueued is when a delivery that Asynq has in its queue is looked at again.
 	stillQueued = time.Minute
 )
@@ -127,6 +131,8 @@ func (s *Sweeper) Sweep(ctx context.Context) (enqueued int, err error) {
 	case err != nil:
 		return 0, err
 	}
+	// Those lost in flight first: somebody waits for them now.
+	slices.SortStableFunc(held, func(a, b store.Held) int { return cmp.Compare(b.ClaimedAt.UnixMilli(), a.ClaimedAt.UnixMilli()) })
 	for _, h := range held {
 		known[h.ID] = true
 		again, trouble := s.look(ctx, h)
@@ -198,24 +204,36 @@ func (s *Sweeper) waits(ctx context.Context, h store.Held) (bool, error) {
 // parked sees to it that a parked delivery can be found by the keeper, or ends it when it is not wanted any more.
 func (s *Sweeper) parked(ctx context.Context, h store.Held) error {
 	now := s.now()
-	registered, err := s.store.Registered(ctx, h.Delivery)
-	switch {
+	policy, registered, err := s.store.PolicyOf(ctx, h.Delivery)
+	settle := func(status dispatcher.Status, reason dispatcher.Reason) error {
+		return s.producer.settle(ctx, []string{h.ID}, status, reason)
+	}
+	switch automatic := h.NextTrigger == dispatcher.TriggerAutomatic; {
 	case err != nil:
 		return err
 	case !registered:
-		return s.producer.settle(ctx, []string{h.ID}, dispatcher.StatusCancelled, dispatcher.ReasonCancelled)
-	case h.Expired(now):
-		return s.producer.settle(ctx, []string{h.ID}, dispatcher.StatusExpired, dispatcher.ReasonExpired)
+		return settle(dispatcher.StatusCancelled, dispatcher.ReasonCancelled)
+	case automatic && h.Expired(now):
+		return settle(dispatcher.StatusExpired, dispatcher.ReasonExpired)
 	}
 	gated, err := s.store.Park(ctx, h.Target, h.Merchant, h.ID)
-	if err == nil && !gated {
-		_, err = s.store.ChangeGate(ctx, h.Target, func(g dispatcher.Gate) dispatcher.Gate { return g.Hold(h.ParkedFor, now) })
+	if err != nil {
+		return err
 	}
-	until := now.Add(parkedCheck)
-	if !h.ExpiresAt.IsZero() && h.ExpiresAt.Before(until) {
-		until = h.ExpiresAt
+	gate, err := s.store.ChangeGate(ctx, h.Target, func(g dispatcher.Gate) dispatcher.Gate {
+		if gated {
+			return g
+		}
+		return g.Hold(dispatcher.ParkBusy, now)
+	})
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, s.store.Defer(ctx, h.ID, until))
+	// A target that is dead does not keep what is owed to it for ever: it lasts as long as its retries would have.
+	if gate.State == dispatcher.GateOpen && now.Sub(h.ParkedAt) > max(policy.Span(h.Counted), leastParked) {
+		return settle(dispatcher.StatusFailed, gate.Fault)
+	}
+	return s.store.Defer(ctx, h.ID, lookAtParked(h.Delivery, now, parkedRecheck))
 }
 
 // reopen enqueues a delivery under a new generation; the old task drops itself.
