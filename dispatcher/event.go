@@ -104,6 +104,7 @@ func NewEvent(d Delivery, a Attempt) Event {
 			"webhook-timestamp":       strconv.FormatInt(a.At.Unix(), 10),
 			"X-Tidings-Attempt":       strconv.Itoa(a.Number),
 			"X-Tidings-Event":         e.ID,
+			"X-Tidings-Order":         d.OrderID,
 			"X-Tidings-Order-Version": strconv.FormatInt(d.OrderVersion, 10),
 		}
 		if d.Test {

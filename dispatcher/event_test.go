@@ -26,7 +26,7 @@ func TestNewEventTellsTheAttempt(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	want := map[string]string{"webhook-id": "d1", "webhook-timestamp": "1774785600", "X-Tidings-Attempt": "2",
-		"X-Tidings-Event": e.ID, "X-Tidings-Order-Version": "7", "X-Key": dispatcher.Redacted}
+		"X-Tidings-Event": e.ID, "X-Tidings-Order": "1001", "X-Tidings-Order-Version": "7", "X-Key": dispatcher.Redacted}
 	if !maps.Equal(e.Request.Headers, want) {
 		t.Errorf("headers %v, want %v", e.Request.Headers, want)
 	}

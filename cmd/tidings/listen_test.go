@@ -170,12 +170,10 @@ func TestListenVerifiesEveryScheme(t *testing.T) {
 func TestListenKnowsDuplicatesAndLateOnes(t *testing.T) {
 	t.Parallel()
 	l := listen(t, "--json", "--fail-first", "1")
-	send := func(path, id, version, order string) {
-		l.must(path, `{"id":"`+order+`","merchant":"acme","channel":"web"}`, "webhook-id", id, "X-Tidings-Order-Version", version, "X-Merchant", "acme")
-	}
 	for i, row := range []struct {
 		why                       string
 		path, id, version, order  string
+		body                      string // of a format that does not name the order as Tidings does; its header does
 		duplicate, accepted, late bool
 	}{
 		{why: "first", path: "/a", id: "d-1", version: "2", order: "1"},
@@ -185,10 +183,17 @@ func TestListenKnowsDuplicatesAndLateOnes(t *testing.T) {
 		{why: "late", path: "/a", id: "d-3", version: "2", order: "1", late: true},
 		{why: "another notification of the order has its own lane", path: "/b", id: "d-4", version: "2", order: "1"},
 		{why: "another order", path: "/a", id: "d-5", version: "1", order: "2"},
+		{why: "an event of noon's without an order_nr", path: "/c", id: "d-6", version: "2", order: "1", body: `{"event_schema_version":1,"event_type":"A::B","metadata":{},"payload":{}}`},
+		{why: "late, and the body says another id", path: "/c", id: "d-7", version: "1", order: "1", body: `{"id":"own-1","merchant":"acme","channel":"web"}`, late: true},
+		{why: "late, and no format of ours", path: "/c", id: "d-8", version: "1", order: "1", body: `{}`, late: true},
 		{why: "not from Tidings: nothing to compare", path: "/a", order: "1"},
 		{why: "again not from Tidings", path: "/a", order: "1"},
 	} {
-		send(row.path, row.id, row.version, row.order)
+		body, headers := row.body, []string{"webhook-id", row.id, "X-Tidings-Order-Version", row.version, "X-Merchant", "acme", "X-Tidings-Order", row.order}
+		if body == "" { // from a Tidings that did not send X-Tidings-Order yet: the body tells
+			body, headers = `{"id":"`+row.order+`","merchant":"acme","channel":"web"}`, headers[:6]
+		}
+		l.must(row.path, body, headers...)
 		f := l.lines()[i]
 		if f.Duplicate != row.duplicate || f.AcceptedBefore != row.accepted || f.Late != row.late {
 			t.Errorf("%s: %+v", row.why, f)

@@ -97,6 +97,7 @@ func (d *Deliverer) headers(del dispatcher.Delivery, a dispatcher.Attempt) http.
 	header.Set("Webhook-Timestamp", strconv.FormatInt(a.At.Unix(), 10))
 	header.Set("X-Tidings-Event", a.ID.String())
 	header.Set("X-Tidings-Attempt", strconv.Itoa(a.Number))
+	header.Set("X-Tidings-Order", del.OrderID) // visible ASCII, as every id that the API takes
 	header.Set("X-Tidings-Order-Version", strconv.FormatInt(del.OrderVersion, 10))
 	header.Set("X-Tidings-Scope", scopeHeader(del.Scope))
 	if del.Test {

@@ -55,7 +55,7 @@ func TestDeliveredSignedAndRecorded(t *testing.T) {
 			t.Error("seal:", err)
 		}
 		want := map[string]string{
-			"Webhook-Id": owed[0].ID, "X-Api-Key": "key-of-erp", "X-Tidings-Attempt": "1", "X-Tidings-Order-Version": "1",
+			"Webhook-Id": owed[0].ID, "X-Api-Key": "key-of-erp", "X-Tidings-Attempt": "1", "X-Tidings-Order": owed[0].OrderID, "X-Tidings-Order-Version": "1",
 			"X-Tidings-Scope": "state.completed", "X-Merchant": "acme", "X-Channel": "web", "User-Agent": "Tidings/test",
 			"Content-Type": "application/json", "X-Tidings-Event": attempts[0].ID.String(),
 		}

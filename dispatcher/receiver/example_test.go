@@ -60,6 +60,7 @@ func Example() {
 func post(url, secret, body string) {
 	signer, _ := sign.NewStandardWebhooks(secret)
 	header, _ := signer.Sign(sign.Message{ID: "0f7c3bd0a1856b7cc923de38a21d444e", Timestamp: time.Now(), Body: []byte(body)})
+	header.Set("X-Tidings-Order", "1001")
 	header.Set("X-Tidings-Order-Version", "2")
 	header.Set("X-Tidings-Scope", "state.completed")
 	r, _ := http.NewRequest(http.MethodPost, url, strings.NewReader(body))

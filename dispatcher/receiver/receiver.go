@@ -30,7 +30,7 @@ type Message struct {
 	ID           string   // webhook-id: the delivery, the same on every attempt; the key to know duplicates by
 	Event        string   // X-Tidings-Event: the Event of this attempt, to be found in the API
 	Attempt      int      // X-Tidings-Attempt: 1 is the first
-	OrderID      string   // from the body; in the formats norce and fatpay the order's own member id, if it has one
+	OrderID      string   // X-Tidings-Order: the order's id in Tidings, in every format; without it, what the body says
 	OrderVersion int64    // X-Tidings-Order-Version: the version that the change made; grows by one with every change
 	Scope        []string // X-Tidings-Scope: the keys that matched; a list over 1024 bytes is cut
 	Merchant     string   // X-Merchant
@@ -62,7 +62,9 @@ func Read(r *http.Request) (Message, error) {
 		Channel: header.Get("X-Channel"), Test: header.Get("X-Tidings-Test") == "true",
 		Scope: readScope(header.Get(headerScope)), Format: Recognise(header, body), Body: body,
 	}
-	m.OrderID = orderID(m.Format, header, body)
+	if m.OrderID = header.Get(headerOrder); m.OrderID == "" {
+		m.OrderID = orderID(m.Format, header, body)
+	}
 	attempt, attemptErr := readCount(header, headerAttempt)
 	version, versionErr := readCount(header, headerVersion)
 	m.Attempt, m.OrderVersion = int(attempt), version
@@ -73,6 +75,7 @@ const (
 	headerID      = "webhook-id"
 	headerEvent   = "X-Tidings-Event"
 	headerAttempt = "X-Tidings-Attempt"
+	headerOrder   = "X-Tidings-Order"
 	headerVersion = "X-Tidings-Order-Version"
 	headerScope   = "X-Tidings-Scope"
 )

@@ -19,7 +19,7 @@ func TestRead(t *testing.T) {
 	t.Parallel()
 	r := sealed(t, signerV1(t, secret))
 	for name, value := range map[string]string{
-		"X-Tidings-Event": "e-1", "X-Tidings-Attempt": "3", "X-Tidings-Order-Version": "7", "X-Tidings-Test": "true",
+		"X-Tidings-Event": "e-1", "X-Tidings-Attempt": "3", "X-Tidings-Order": "o-1001", "X-Tidings-Order-Version": "7", "X-Tidings-Test": "true",
 		"X-Tidings-Scope": "state.completed,/a%2Cb%25", "X-Merchant": "acme", "X-Channel": "web",
 	} {
 		r.Header.Set(name, value)
@@ -28,7 +28,7 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := receiver.Message{ID: "d-1", Event: "e-1", Attempt: 3, OrderID: "1001", OrderVersion: 7, Scope: []string{"state.completed", "/a,b%"},
+	want := receiver.Message{ID: "d-1", Event: "e-1", Attempt: 3, OrderID: "o-1001", OrderVersion: 7, Scope: []string{"state.completed", "/a,b%"},
 		Merchant: "acme", Channel: "web", Test: true, Format: receiver.FormatNorce, Body: body}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
