@@ -16,7 +16,7 @@ import (
 // (listen_faults.go), run noon's flow (listen_fbpi*.go), print (listen_print.go).
 type listenCommand struct {
 	Port      uint16   `help:"Port on 127.0.0.1; 0 takes a free one." default:"9090"`
-	Secret    []string `help:"Verify seals with this Standard Webhooks secret (whsec_...). Repeatable." sep:"none"`
+	Secret    []string `help:"Verify seals with this secret (whsec_...). Repeatable." sep:"none"`
 	PublicKey []string `help:"Verify seals with this public key: whpk_..., or a PEM file with an RSA key (fatpay) or an ed25519 key. Repeatable." sep:"none" placeholder:"KEY|FILE"`
 	JSON      bool     `help:"Print one JSON object per line instead of text; the address then goes to standard error."`
 

@@ -132,6 +132,7 @@ func TestListenVerifiesEveryScheme(t *testing.T) {
 	l := listen(t, "--json", "--secret", sign.GenerateSecret(), "--secret", secret, "--public-key", whpk, "--public-key", file)
 	v1 := func(s string) sign.Signer { signer, _ := sign.NewStandardWebhooks(s); return signer }
 	v1a, _ := sign.NewStandardWebhooksV1a(whsk)
+	byHTTP := func(key string) sign.Signer { signer, _ := sign.NewHTTPMessageSignatures(key); return signer }
 	fatPay, _ := sign.NewFaTPay(sign.FaTPay{PartnerID: "p", Key: rsaKey})
 	for i, row := range []struct {
 		why            string
@@ -144,15 +145,18 @@ func TestListenVerifiesEveryScheme(t *testing.T) {
 		{why: "the second secret", by: v1(secret), seal: "good"},
 		{why: "ed25519", by: v1a, seal: "good"},
 		{why: "RSA, from a file", by: fatPay, path: "/fat?a=1", seal: "good", format: "fatpay"},
+		{why: "RFC 9421, by a secret", by: byHTTP(secret), path: "/in?a=%20b", seal: "good"},
+		{why: "RFC 9421, by ed25519", by: byHTTP(whsk), seal: "good"},
+		{why: "RFC 9421, by another's secret", by: byHTTP(stranger), seal: "bad", reason: "no_match", detail: "tried 1 signatures with 3 keys"},
 		{why: "another's", by: v1(stranger), seal: "bad", reason: "no_match", detail: "tried 1 v1 entries with 2 secrets"},
 		{why: "old", by: v1(secret), age: time.Hour, seal: "bad", reason: "too_old", detail: "300 s are allowed"},
 	} {
-		m := sign.Message{Method: "POST", URL: l.base + row.path, ID: fmt.Sprint("d-", i), Timestamp: time.Now().Add(-row.age), Body: []byte(norceBody)}
+		m := sign.Message{Method: "POST", URL: l.base + row.path, ID: fmt.Sprint("d-", i), Timestamp: time.Now().Add(-row.age), ContentType: "application/json", Body: []byte(norceBody)}
 		header, err := row.by.Sign(m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var headers []string
+		headers := []string{"Content-Type", m.ContentType}
 		for name, values := range header {
 			headers = append(headers, name, values[0])
 		}

@@ -6,13 +6,13 @@ import (
 	"github.com/tidings/tidings/dispatcher/sign"
 )
 
-// Why a seal does not hold. All but the first four are those of the package sign.
+// Why a seal does not hold. All but the first three are those of the package sign.
 var (
 	ErrNoKey       = errors.New("there is no key to verify with")
 	ErrUnsealed    = errors.New("the request bears no seal")
 	ErrWrongScheme = errors.New("the request is sealed by another scheme")
-	ErrAltered     = errors.New("the body was altered after it was sealed")
 
+	ErrAltered       = sign.ErrAltered // the key is right, where the error says so
 	ErrMissingHeader = sign.ErrMissingHeader
 	ErrBadHeader     = sign.ErrBadHeader
 	ErrTooOld        = sign.ErrTooOld

@@ -3,7 +3,7 @@
 //
 //	message, err := receiver.Verifier{Secrets: []string{"whsec_..."}}.Receive(r)
 //
-// It needs the standard library only. A duplicate is known by Message.ID, which is the same on every attempt: keep the ids
+// A duplicate is known by Message.ID, which is the same on every attempt: keep the ids
 // that you have worked on. docs/receivers.md says the same for Python and Node.
 package receiver
 

@@ -12,9 +12,10 @@ type Scheme string
 
 // The schemes, by the names that a notification's signing has.
 const (
-	StandardWebhooks    Scheme = "standard-webhooks"
-	StandardWebhooksV1a Scheme = "standard-webhooks-v1a"
-	FaTPay              Scheme = "fatpay"
+	StandardWebhooks      Scheme = "standard-webhooks"
+	StandardWebhooksV1a   Scheme = "standard-webhooks-v1a"
+	HTTPMessageSignatures Scheme = "http-message-signatures"
+	FaTPay                Scheme = "fatpay"
 )
 
 // Schemes tells by which schemes a request is sealed, whether the seals hold or not. A webhook-signature without an entry
@@ -36,8 +37,12 @@ func Schemes(header http.Header) (found []Scheme) {
 	}
 	for name := range header {
 		if strings.HasPrefix(strings.ToLower(name), "x-fp-") {
-			return append(found, FaTPay)
+			found = append(found, FaTPay)
+			break
 		}
+	}
+	if bearsHTTPSignature(header, len(found) > 0) {
+		found = append(found, HTTPMessageSignatures)
 	}
 	return found
 }
@@ -49,10 +54,10 @@ func has(schemes []Scheme, wanted ...Scheme) bool {
 func (v Verifier) expected() string {
 	var words []string
 	if len(v.Secrets) > 0 {
-		words = append(words, "webhook-signature with a v1 entry (for "+count(len(v.Secrets), "secret")+")")
+		words = append(words, "webhook-signature with a v1 entry, or signature by hmac-sha256 (for "+count(len(v.Secrets), "secret")+")")
 	}
 	if len(v.PublicKeys) > 0 {
-		words = append(words, "webhook-signature with a v1a entry (for "+count(len(v.PublicKeys), "public key")+")")
+		words = append(words, "webhook-signature with a v1a entry, or signature by ed25519 (for "+count(len(v.PublicKeys), "public key")+")")
 	}
 	if len(v.FaTPayKeys) > 0 {
 		words = append(words, "X-FP-Signature (for "+count(len(v.FaTPayKeys), "RSA key")+")")

@@ -23,7 +23,7 @@ var (
 	body          = []byte(`{"id":"1001","merchant":"acme","channel":"web","link":"https://x/?a=1&b=<2>"}`)
 	target        = "http://partner.example.com/in?token=x"
 	sealedTarget  = "https://partner.example.com/in?token=x" // what the sender knows: a proxy has taken the TLS off
-	sealedMessage = sign.Message{Method: "POST", URL: sealedTarget, ID: "d-1", Timestamp: now, Body: body}
+	sealedMessage = sign.Message{Method: "POST", URL: sealedTarget, ID: "d-1", Timestamp: now, ContentType: "application/json", Body: body}
 )
 
 func signerV1(t testing.TB, secrets ...string) sign.Signer {
@@ -44,6 +44,15 @@ func signerV1a(t testing.TB) sign.Signer {
 	return s
 }
 
+func signerHTTP(t testing.TB, keys ...string) sign.Signer {
+	t.Helper()
+	s, err := sign.NewHTTPMessageSignatures(keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func signerFaTPay(t testing.TB, key *rsa.PrivateKey) sign.Signer {
 	t.Helper()
 	s, err := sign.NewFaTPay(sign.FaTPay{PartnerID: "p1", Key: key})
@@ -58,6 +67,7 @@ func sealed(t testing.TB, signers ...sign.Signer) *http.Request {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodPost, target, bytes.NewReader(body))
 	r.RequestURI = "/in?token=x" // as a server has it; httptest gives the whole URL
+	r.Header.Set("Content-Type", sealedMessage.ContentType)
 	r.Header.Set("webhook-id", sealedMessage.ID)
 	r.Header.Set("webhook-timestamp", "1700000000")
 	for _, s := range signers {

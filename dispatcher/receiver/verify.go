@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,13 +21,13 @@ const DefaultTolerance = 5 * time.Minute
 // there is at least one. Give a Verifier the keys of the scheme that it expects and no others: with keys of two schemes,
 // a request sealed by the weaker one (FaTPay's, which does not seal the body) is good, too.
 type Verifier struct {
-	Secrets    []string         // Standard Webhooks v1: whsec_...; several while one is being replaced
-	PublicKeys []string         // Standard Webhooks v1a: whpk_...
+	Secrets    []string         // Standard Webhooks v1, HTTP Message Signatures: whsec_...; several while one is being replaced
+	PublicKeys []string         // Standard Webhooks v1a, HTTP Message Signatures: whpk_...
 	FaTPayKeys []*rsa.PublicKey // FaTPay: those of GET /api/v0/checkout/signing-keys
 	Tolerance  time.Duration    // 0: DefaultTolerance
 	Now        func() time.Time // nil: time.Now
-	// Origin is under which scheme and domain FaTPay's sender knows this receiver ("https://partner.example.com"). "" takes
-	// the request's Host, which is right unless a proxy rewrites it.
+	// Origin is under which scheme and domain the sender knows this receiver ("https://partner.example.com"), which FaTPay and
+	// HTTP Message Signatures seal. "" takes the request's Host, which is right unless a proxy rewrites it.
 	Origin string
 }
 
@@ -64,8 +65,9 @@ func (v *Verifier) AddKey(text string) error {
 // Verify checks the seals of a request against its body as it was received, byte by byte. The error says exactly what is
 // wrong; ReasonOf gives it as one of a closed set. It never holds a secret, nor the signature that would have been right.
 //
-// What a good seal covers: Standard Webhooks the id, the timestamp and the body; FaTPay the method, domain, path, query
-// and X-FP headers, and not the body. No scheme covers the X-Tidings headers, X-Merchant and X-Channel.
+// What a good seal covers: Standard Webhooks the id, the timestamp and the body; HTTP Message Signatures the
+// method, host, path, query, content type, id, body and its own time; FaTPay the method, domain, path, query and X-FP
+// headers, and not the body. No scheme covers the X-Tidings headers, X-Merchant and X-Channel.
 func (v Verifier) Verify(r *http.Request, body []byte) error {
 	if len(v.Secrets)+len(v.PublicKeys)+len(v.FaTPayKeys) == 0 {
 		return ErrNoKey
@@ -81,6 +83,8 @@ func (v Verifier) Verify(r *http.Request, body []byte) error {
 	}{
 		{has(schemes, StandardWebhooks, StandardWebhooksV1a), len(v.Secrets)+len(v.PublicKeys) > 0,
 			func() error { return v.standardWebhooks(r, body, schemes) }},
+		{has(schemes, HTTPMessageSignatures), len(v.Secrets)+len(v.PublicKeys) > 0,
+			func() error { return v.httpSignatures(r, body) }},
 		{has(schemes, FaTPay), len(v.FaTPayKeys) > 0, func() error { return v.fatPay(r) }},
 	} {
 		if !family.sealed || !family.key {
@@ -102,15 +106,19 @@ func (v Verifier) standardWebhooks(r *http.Request, body []byte, schemes []Schem
 		return v.wrongScheme(schemes)
 	}
 	check := func(body []byte) error {
-		keys := append(append([]string(nil), v.Secrets...), v.PublicKeys...)
-		return sign.VerifyStandardWebhooks(r.Header, body, v.now(), v.tolerance(), keys...)
+		return sign.VerifyStandardWebhooks(r.Header, body, v.now(), v.tolerance(), v.webhookKeys()...)
 	}
 	err := check(body)
-	if errors.Is(err, sign.ErrNoMatch) {
-		return diagnose(r, body, err, check)
+	if !errors.Is(err, sign.ErrNoMatch) {
+		return err
 	}
-	return err
+	if why := alteration(r, body, check); why != "" {
+		return fmt.Errorf("%w: %s (%w)", ErrAltered, why, err)
+	}
+	return fmt.Errorf("%w: either the key is not the sender's, or the id, the timestamp or the body was altered", err)
 }
+
+func (v Verifier) webhookKeys() []string { return slices.Concat(v.Secrets, v.PublicKeys) }
 
 // fatPay tries every key. What is wrong with all but the signature is the same for each.
 func (v Verifier) fatPay(r *http.Request) (err error) {

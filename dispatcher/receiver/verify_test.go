@@ -41,7 +41,7 @@ func (c row) run(t *testing.T) {
 	if !strings.Contains(err.Error(), c.says) {
 		t.Errorf("%s: %v, want it to say %q", c.why, err, c.says)
 	}
-	for _, hidden := range append(append([]string(nil), c.by.Secrets...), r.Header.Get("webhook-signature")) {
+	for _, hidden := range append(append([]string(nil), c.by.Secrets...), r.Header.Get("webhook-signature"), r.Header.Get("Signature")) {
 		if hidden != "" && strings.Contains(err.Error(), hidden) {
 			t.Errorf("%s: the error holds a secret or the signature: %v", c.why, err)
 		}
@@ -113,7 +113,7 @@ func TestStandardWebhooks(t *testing.T) {
 		{why: "no id", by: v1(secret), seals: []sign.Signer{byV1}, change: drop("webhook-id"), reason: receiver.ReasonMissingHeader, says: "webhook-id"},
 		{why: "no timestamp", by: v1(secret), seals: []sign.Signer{byV1}, change: drop("webhook-timestamp"), reason: receiver.ReasonMissingHeader, says: "webhook-timestamp"},
 		{why: "a date for a timestamp", by: v1(secret), seals: []sign.Signer{byV1}, change: set("webhook-timestamp", "today"), reason: receiver.ReasonBadHeader, says: "webhook-timestamp"},
-		{why: "the seal was cut off on its way", by: v1(secret), seals: []sign.Signer{byV1}, change: drop("webhook-signature"), reason: receiver.ReasonUnsealed, says: "expected webhook-signature with a v1 entry (for 1 secret)"},
+		{why: "the seal was cut off on its way", by: v1(secret), seals: []sign.Signer{byV1}, change: drop("webhook-signature"), reason: receiver.ReasonUnsealed, says: "expected webhook-signature with a v1 entry, or signature by hmac-sha256 (for 1 secret)"},
 		{why: "an entry of nothing", by: v1(secret), seals: []sign.Signer{byV1}, change: set("webhook-signature", "v1,"), reason: receiver.ReasonNoMatch, says: "no v1 entry that can be read"},
 		{why: "a version yet to come", by: v1(secret), seals: []sign.Signer{byV1}, change: set("webhook-signature", "v9,AAAA"), reason: receiver.ReasonNoMatch, says: "no v1 entry"},
 	} {
@@ -131,7 +131,7 @@ func TestSchemesAreKeptApart(t *testing.T) {
 		{why: "v1a", by: public, seals: []sign.Signer{byV1a}},
 		{why: "v1a with another body", by: public, seals: []sign.Signer{byV1a}, change: to(indented), reason: receiver.ReasonAltered, says: "the key is right"},
 		{why: "v1a, the receiver has a secret", by: v1(secret), seals: []sign.Signer{byV1a}, reason: receiver.ReasonWrongScheme,
-			says: "it bears standard-webhooks-v1a, expected webhook-signature with a v1 entry (for 1 secret)"},
+			says: "it bears standard-webhooks-v1a, expected webhook-signature with a v1 entry, or signature by hmac-sha256 (for 1 secret)"},
 		{why: "v1, the receiver has a public key", by: public, seals: []sign.Signer{byV1}, reason: receiver.ReasonWrongScheme, says: "it bears standard-webhooks, expected"},
 		{why: "fatpay, the receiver has a secret", by: v1(secret), seals: []sign.Signer{byRSA}, reason: receiver.ReasonWrongScheme, says: "it bears fatpay"},
 		{why: "v1, the receiver has an RSA key", by: fatPay, seals: []sign.Signer{byV1}, reason: receiver.ReasonWrongScheme, says: "expected X-FP-Signature (for 1 RSA key)"},

@@ -35,10 +35,6 @@ func VerifyHTTPMessageSignatures(r *http.Request, body []byte, now time.Time, to
 			err = fmt.Errorf("%w: %s", ErrBadHeader, headerSignatureInput)
 		}
 	}()
-	content := io.NopCloser(bytes.NewReader(body))
-	if err := httpsign.ValidateContentDigestHeader(r.Header.Values(headerDigest), &content, []string{httpsign.DigestSha256}); err != nil {
-		return fmt.Errorf("%w: the %s is not that of the body", ErrNoMatch, headerDigest)
-	}
 	received := httpReceived(r)
 	names, err := httpsign.RequestSignatureNames(received, false)
 	if err != nil {
@@ -48,15 +44,24 @@ func VerifyHTTPMessageSignatures(r *http.Request, body []byte, now time.Time, to
 	if err != nil {
 		return err
 	}
+	content := io.NopCloser(bytes.NewReader(body))
+	digestErr := httpsign.ValidateContentDigestHeader(r.Header.Values(headerDigest), &content, []string{httpsign.DigestSha256})
 	err = fmt.Errorf("%w: tried %d signatures with %d keys", ErrNoMatch, len(names), len(verifiers))
+	if digestErr != nil {
+		err = fmt.Errorf("%w, and the %s is not that of the body", err, headerDigest)
+	}
 	for _, name := range names {
 		for _, verifier := range verifiers {
 			if httpsign.VerifyRequest(name, *verifier, received) != nil {
 				continue
 			}
-			if err = httpCreated(name, received, now, tolerance); err == nil {
-				return nil
+			if err = httpCreated(name, received, now, tolerance); err != nil {
+				continue
 			}
+			if digestErr != nil { // which the signature covers, so that the key is right
+				return fmt.Errorf("%w: a signature holds, but its %s is not that of the body", ErrAltered, headerDigest)
+			}
+			return nil
 		}
 	}
 	return err

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Why a seal does not hold. ErrBadURL is also what a signer answers to a message that its scheme cannot seal for its
+// Why a seal does not hold. ErrAltered is proved: only a scheme that seals a digest apart can tell. ErrBadURL is also what a signer answers to a message that its scheme cannot seal for its
 // URL; only the verifiers return the others.
 var (
 	ErrMissingHeader = errors.New("a header of the seal is missing")
@@ -21,6 +21,7 @@ var (
 	ErrTooOld        = errors.New("the timestamp is too old")
 	ErrTooNew        = errors.New("the timestamp is too new")
 	ErrNoMatch       = errors.New("no signature matches")
+	ErrAltered       = errors.New("the body was altered after it was sealed")
 	ErrBadURL        = errors.New("the method and URL cannot be sealed")
 )
 
