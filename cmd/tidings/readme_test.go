@@ -92,3 +92,25 @@ func mask(text string) string {
 	}
 	return strings.TrimSpace(text)
 }
+
+// A newcomer finds every route in the README, as openapi.yaml spells it.
+func TestREADMENamesEveryRoute(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	description, err := os.ReadFile("../../api/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := regexp.MustCompile(`(?m)^  (?:/api/v0/checkout)?(/\S+):`).FindAllStringSubmatch(string(description), -1)
+	if len(paths) < 20 {
+		t.Fatalf("openapi.yaml has %d paths", len(paths))
+	}
+	for _, path := range paths {
+		if !strings.Contains(string(readme), "`"+path[1]+"`") {
+			t.Errorf("the README does not name %s", path[1])
+		}
+	}
+}
