@@ -163,6 +163,13 @@ func (s *Store) GivePass(ctx context.Context, target string, until time.Time, id
 	})
 }
 
+// KeepPass keeps the pass of a delivery whose attempt begins, until the given time. Of one that has ended meanwhile it
+// reports whether there was room to give it anew: at most so many passes at a time, 0 for any number.
+func (s *Store) KeepPass(ctx context.Context, target string, until time.Time, id string, most int) (bool, error) {
+	kept, err := passScript.Run(ctx, s.rdb, []string{targetKey(target, "passes")}, id, millis(s.now()), millis(until), most).Int()
+	return kept == 1, unavailable("keep pass", err)
+}
+
 // ReturnPass gives the place back.
 func (s *Store) ReturnPass(ctx context.Context, target, id string) error {
 	return unavailable("return pass", s.rdb.ZRem(ctx, targetKey(target, "passes"), id).Err())

@@ -27,6 +27,7 @@ var (
 	repairScript = script("repair")
 	gateScript   = script("gate")
 	parkScript   = script("park")
+	passScript   = script("pass")
 	keeperScript = script("keeper")
 	admitScript  = script("admit")
 	resealScript = script("reseal")
