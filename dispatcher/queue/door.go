@@ -175,8 +175,9 @@ func (d *door) pace(n int, now time.Time) int {
 }
 
 // letOut gives the first n of the line their pass and enqueues them. Each step leaves, when the process dies behind it,
-// something that mends itself: a pass that nobody uses ends, a delivery that is let out and not enqueued is overdue,
-// and one that still stands in the line though it is let out is taken out of it by the next round.
+// something that mends itself: a pass that nobody uses ends, one that still stands in the line though it is let out is
+// taken out of it by the next round, and a delivery that is let out and not enqueued is overdue. They leave the line
+// before they are enqueued: afterwards they may be parked again already, and that place is theirs.
 func (k *Keeper) letOut(ctx context.Context, target string, n int) error {
 	ready, gone, err := k.front(ctx, target, n)
 	if err != nil {
@@ -191,21 +192,24 @@ func (k *Keeper) letOut(ctx context.Context, target string, n int) error {
 			return err
 		}
 	}
+	var out []dispatcher.Task
 	for _, h := range ready {
 		to := h.LetOut()
-		switch err := k.store.Reopen(ctx, h, to); {
+		switch err = k.store.Reopen(ctx, h, to); {
 		case errors.Is(err, dispatcher.ErrConflict): // somebody moved it first: looked at again
-			if err := k.store.ReturnPass(ctx, target, h.ID); err != nil {
-				return err
-			}
-		case err != nil:
-			return err
-		default:
-			k.producer.enqueueAhead(ctx, to.Task())
-			gone = append(gone, h.ID)
+			err = k.store.ReturnPass(ctx, target, h.ID)
+		case err == nil:
+			out, gone = append(out, to.Task()), append(gone, h.ID)
+		}
+		if err != nil {
+			break
 		}
 	}
-	return k.store.LeaveLine(ctx, target, gone...)
+	if left := k.store.LeaveLine(ctx, target, gone...); left != nil {
+		return errors.Join(err, left) // those that are out are overdue soon
+	}
+	k.producer.enqueueAhead(ctx, out...)
+	return err
 }
 
 // front reads the first of the line: up to n that may be let out, and those that stand in it without reason. One that
