@@ -14,9 +14,9 @@ type Gates struct {
 	Spells    map[string]int   `json:"spells"`    // by mood
 	Parked    map[string]int64 `json:"parked"`    // the most that were parked at once, by target
 	Met       map[string]int   `json:"met"`       // requests that came while a target was ill, by mood
-	Back      Spread           `json:"back"`      // from the end of a spell to the first 2xx
+	Back      Spread           `json:"back"`      // from the end of a spell to the first 2xx, if one came before the next spell
 	Beside    int              `json:"beside"`    // the most requests at once that the limited target saw
-	Excused   int              `json:"excused"`   // requests beyond its limit within crowdedFor of a fault
+	Excused   int              `json:"excused"`   // requests beyond its limit within crowdedFor of a kill of Redis
 	Crowded   []string         `json:"crowded"`   // requests beyond its limit at any other time
 	Forgotten []string         `json:"forgotten"` // still parked, though every target has been well for long
 	Burnt     []string         `json:"burnt"`     // attempts that were counted and that no receiver saw
@@ -38,11 +38,11 @@ func (g Gates) tried() bool {
 	return false
 }
 
-// crowding are the faults after which the limited target may see more than its limit.
-var crowding = []string{"kill worker", "kill redis", "cut connections"}
-
-// crowdedFor is how long.
-const crowdedFor = 30 * time.Second
+// crowdedFor is how long after a kill of Redis the limited target may see more than its limit: a worker that started while
+// Redis was away learns of the limits only beside its first attempts, and Redis is away for three seconds at most. The
+// kill of a worker excuses nothing: its attempt may go on at the receiver, but its place stays taken until the deadline
+// and a lease have passed.
+const crowdedFor = 5 * time.Second
 
 func judgeGates(rec Record, arrivals []Arrival, told map[string]Told) Gates {
 	g := Gates{Spells: map[string]int{}, Parked: rec.Parked, Met: map[string]int{}}
@@ -55,10 +55,18 @@ func judgeGates(rec Record, arrivals []Arrival, told map[string]Told) Gates {
 			}
 			if a.At.Before(s.Healed) {
 				g.Met[string(s.Mood)]++
-			} else if a.Status/100 == 2 {
-				back = append(back, a.At.Sub(s.Healed))
-				break
+				continue
 			}
+			again := slices.ContainsFunc(rec.Spells, func(o Spell) bool {
+				return o.Target == s.Target && o.From.After(s.Healed) && o.From.Before(a.At)
+			})
+			if !again && a.Status/100 != 2 {
+				continue
+			}
+			if !again {
+				back = append(back, a.At.Sub(s.Healed))
+			}
+			break
 		}
 	}
 	g.Back = spread(back)
@@ -76,7 +84,7 @@ func (g *Gates) judgeLimit(rec Record, arrivals []Arrival) {
 		switch {
 		case a.Beside <= limit:
 		case slices.ContainsFunc(rec.Faults, func(f Fault) bool {
-			return slices.Contains(crowding, f.Kind) && f.At.Before(a.At) && a.At.Before(f.At.Add(crowdedFor))
+			return f.Kind == "kill redis" && f.At.Before(a.At) && a.At.Before(f.At.Add(crowdedFor))
 		}):
 			g.Excused++
 		default:

@@ -121,8 +121,8 @@ func TestGateIsNoSlowRecovery(t *testing.T) {
 	}
 }
 
-// Beyond the limit is excused for a while after a kill, and the report tells how often.
-func TestCrowdAfterAKillIsExcused(t *testing.T) {
+// Beyond the limit is excused for a moment after a kill of Redis, and the report tells how often.
+func TestCrowdAfterAKillOfRedisIsExcused(t *testing.T) {
 	t.Parallel()
 	rec, told, audit := good()
 	rec.Arrivals[4].Beside = limit + 1
@@ -144,11 +144,11 @@ func TestJudgeFindsEachFaultOfAGate(t *testing.T) {
 			func(g Gates) bool { return len(g.Crowded) == 1 }},
 		{"more at once, and the kill came later", func(rec *Record, _ map[string]Told) {
 			rec.Arrivals[4].Beside = limit + 1
-			rec.Faults = append(rec.Faults, Fault{"kill worker", at(61)})
+			rec.Faults = append(rec.Faults, Fault{"kill redis", at(61)})
 		}, func(g Gates) bool { return len(g.Crowded) == 1 }},
-		{"more at once, and only a receiver was spoiled", func(rec *Record, _ map[string]Told) {
+		{"more at once after the kill of a worker: its place stays taken", func(rec *Record, _ map[string]Told) {
 			rec.Arrivals[4].Beside = limit + 1
-			rec.Faults = append(rec.Faults, Fault{"receiver errs", at(59)})
+			rec.Faults = append(rec.Faults, Fault{"kill worker", at(59)})
 		}, func(g Gates) bool { return len(g.Crowded) == 1 }},
 		{"forgotten", func(_ *Record, told map[string]Told) {
 			told["d4"] = Told{Status: dispatcher.StatusParked, Attempts: told["d4"].Attempts, Made: 2}
