@@ -46,33 +46,31 @@ const crowdedFor = 5 * time.Second
 
 func judgeGates(rec Record, arrivals []Arrival, told map[string]Told) Gates {
 	g := Gates{Spells: map[string]int{}, Parked: rec.Parked, Met: map[string]int{}}
+	g.judgeSpells(rec, arrivals)
+	g.judgeLimit(rec, arrivals)
+	g.judgeAttempts(rec, arrivals, told)
+	return g
+}
+
+func (g *Gates) judgeSpells(rec Record, arrivals []Arrival) {
 	var back []time.Duration
 	for _, s := range rec.Spells {
 		g.Spells[string(s.Mood)]++
 		for _, a := range arrivals {
-			if a.Target != s.Target || a.At.Before(s.From) {
-				continue
-			}
-			if a.At.Before(s.Healed) {
+			if a.Target == s.Target && a.At.After(s.From) && a.At.Before(s.Healed) {
 				g.Met[string(s.Mood)]++
-				continue
 			}
-			again := slices.ContainsFunc(rec.Spells, func(o Spell) bool {
-				return o.Target == s.Target && o.From.After(s.Healed) && o.From.Before(a.At)
-			})
-			if !again && a.Status/100 != 2 {
-				continue
-			}
-			if !again {
-				back = append(back, a.At.Sub(s.Healed))
-			}
-			break
+		}
+		well := slices.IndexFunc(arrivals, func(a Arrival) bool {
+			return a.Target == s.Target && a.At.After(s.Healed) && a.Status/100 == 2
+		})
+		if well >= 0 && !slices.ContainsFunc(rec.Spells, func(next Spell) bool {
+			return next.Target == s.Target && next.From.After(s.Healed) && next.From.Before(arrivals[well].At)
+		}) {
+			back = append(back, arrivals[well].At.Sub(s.Healed))
 		}
 	}
 	g.Back = spread(back)
-	g.judgeLimit(rec, arrivals)
-	g.judgeAttempts(rec, arrivals, told)
-	return g
 }
 
 func (g *Gates) judgeLimit(rec Record, arrivals []Arrival) {

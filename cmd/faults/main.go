@@ -5,7 +5,8 @@
 //	go run ./cmd/faults --for 5m
 //
 // It ends with 0 only when nothing was lost, no lane was out of order, no delivery is orphaned, every duplicate is
-// explained by a fault, and every request that a receiver saw has its Event. The seed that it prints repeats the faults
+// explained by a fault, every request that a receiver saw has its Event, and the gates before the targets kept what they
+// promise: nothing is forgotten while parked, no attempt is burnt, no limit is exceeded. The seed that it prints repeats the faults
 // (not the scheduling of the machine). Everything happens on 127.0.0.1 and in a temporary directory, and ends by itself.
 package main
 
