@@ -178,13 +178,11 @@ func (s *Store) GivePass(ctx context.Context, target string, until time.Time, id
 	})
 }
 
-// KeepPass counts an attempt that is let out and begins now until the given time; false when its place was given away,
-// for it has waited too long to be claimed.
-func (s *Store) KeepPass(ctx context.Context, target string, until time.Time, id string) (bool, error) {
-	kept, err := s.rdb.ZAddArgs(ctx, targetKey(target, "passes"), redis.ZAddArgs{
-		XX: true, Ch: true, Members: []redis.Z{{Score: float64(millis(until)), Member: id}},
-	}).Result()
-	return kept > 0, unavailable("keep pass", err)
+// KeepPass keeps the pass of a delivery whose attempt begins, until the given time. Of one that has ended meanwhile it
+// reports whether there was room to give it anew: at most so many passes at a time, 0 for any number.
+func (s *Store) KeepPass(ctx context.Context, target string, until time.Time, id string, most int) (bool, error) {
+	kept, err := passScript.Run(ctx, s.rdb, []string{targetKey(target, "passes")}, id, millis(s.now()), millis(until), most).Int()
+	return kept == 1, unavailable("keep pass", err)
 }
 
 // ReturnPass gives the place back.

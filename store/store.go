@@ -28,6 +28,7 @@ var (
 	gateScript   = script("gate")
 	parkScript   = script("park")
 	leaveScript  = script("leave")
+	passScript   = script("pass")
 	keeperScript = script("keeper")
 	admitScript  = script("admit")
 	resealScript = script("reseal")

@@ -26,7 +26,7 @@ func TestShortRun(t *testing.T) {
 	}
 	t.Parallel()
 	needRedis(t)
-	plan := Plan{For: 20 * time.Second, Quiet: time.Minute, APIs: 2, Workers: 2, Orders: 20, Rate: 20, Every: 2 * time.Second}
+	plan := Plan{For: 20 * time.Second, Quiet: 90 * time.Second, Well: time.Minute, APIs: 2, Workers: 2, Orders: 20, Rate: 20, Every: 2 * time.Second}
 	report, err := Run(t.Context(), plan, logTo{t})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestPlantedFaultIsFound(t *testing.T) {
 	}
 	t.Parallel()
 	needRedis(t)
-	plan := Plan{For: 12 * time.Second, Quiet: 5 * time.Second, APIs: 1, Workers: 2, Orders: 20, Rate: 40, Every: 700 * time.Millisecond, NoSweep: true}
+	plan := Plan{For: 12 * time.Second, Quiet: 5 * time.Second, Well: time.Minute, APIs: 1, Workers: 2, Orders: 20, Rate: 40, Every: 700 * time.Millisecond, NoSweep: true}
 	report, err := Run(t.Context(), plan, logTo{t})
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +52,29 @@ func TestPlantedFaultIsFound(t *testing.T) {
 	report.Print(logTo{t})
 	if report.Good() || len(report.Lost) == 0 {
 		t.Error("nobody swept, and the judge found nothing lost: it cannot fail")
+	}
+}
+
+// The same for the gates: with somebody who holds the keeper's turn and lets nothing out, what was parked stays parked;
+// with no limit set, the target that was promised one sees a crowd. Nothing is killed, so nothing excuses that.
+func TestPlantedFaultOfTheGatesIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	t.Parallel()
+	needRedis(t)
+	plan := Plan{For: 10 * time.Second, Quiet: 6 * time.Second, Well: 5 * time.Second, APIs: 1, Workers: 1, Orders: 40, Rate: 120,
+		Every: time.Hour, NoKeep: true, NoLimit: true}
+	report, err := Run(t.Context(), plan, logTo{t})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report.Print(logTo{t})
+	if report.Good() || len(report.Gates.Forgotten) == 0 {
+		t.Error("nobody let anything out, and the judge found nothing forgotten: it cannot fail")
+	}
+	if len(report.Gates.Crowded) == 0 {
+		t.Error("nobody was limited, and the judge found no crowd: it cannot fail")
 	}
 }
 

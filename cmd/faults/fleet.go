@@ -16,7 +16,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/store"
 	"github.com/tidings/tidings/store/embedded"
 )
@@ -98,6 +97,11 @@ func StartFleet(ctx context.Context, plan Plan, log *slog.Logger) (f *Fleet, err
 	}
 	for i := range plan.Workers {
 		f.workers = append(f.workers, f.newProcess(fmt.Sprintf("worker-%d", i), "worker"))
+	}
+	if plan.NoKeep { // somebody has the keeper's turn, and does not use it
+		if _, err := f.store.Keeper(ctx, "faults", time.Hour); err != nil {
+			return f, err
+		}
 	}
 	return f, f.AllUp(ctx)
 }
@@ -195,53 +199,6 @@ func ready(ctx context.Context, base string) bool {
 	}
 	defer res.Body.Close()
 	return res.StatusCode == http.StatusOK
-}
-
-// Rest waits until nothing is open, at most patience, and returns how long it took.
-func (f *Fleet) Rest(ctx context.Context, patience time.Duration) time.Duration {
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
-		open, _, err := f.store.Backlog(ctx)
-		if (err == nil && open == 0) || pause(ctx, 50*time.Millisecond) != nil {
-			return time.Since(began)
-		}
-	}
-}
-
-// Look asks the store for the Events of every delivery that was accepted or arrived, and for the invariant.
-func (f *Fleet) Look(ctx context.Context, history *History) (map[string]Told, store.Audit, error) {
-	told := map[string]Told{}
-	rec := history.Snapshot()
-	ids := map[string]bool{}
-	for _, a := range rec.Accepted {
-		ids[a.DeliveryID] = true
-	}
-	for _, a := range rec.Arrivals {
-		ids[a.DeliveryID] = true
-	}
-	for id := range ids {
-		held, attempts, err := f.store.Delivery(ctx, merchant, id)
-		if errors.Is(err, dispatcher.ErrNotFound) {
-			continue // the judge says what that means
-		}
-		if err != nil {
-			return nil, store.Audit{}, err
-		}
-		t := Told{Status: held.Status}
-		for _, a := range attempts {
-			lost := a.Reason == dispatcher.ReasonInterrupted
-			began := a.At
-			if lost {
-				began = a.At.Add(-a.Duration)
-			}
-			t.Attempts = append(t.Attempts, TellAttempt{a.ID.String(), began, lost})
-		}
-		told[id] = t
-	}
-	audit, err := f.store.Audit(ctx)
-	return told, audit, err
 }
 
 // Close ends every process that was started, and removes the directory.

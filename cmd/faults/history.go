@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"sync"
 	"time"
 )
@@ -11,6 +12,9 @@ type History struct {
 	accepted []Accepted
 	arrivals []Arrival
 	faults   []Fault
+	spells   []Spell
+	parked   map[string]int64
+	gated    map[string][]time.Time
 }
 
 // Accepted is a delivery that an API answered 2xx with.
@@ -25,9 +29,11 @@ type Accepted struct {
 type Arrival struct {
 	DeliveryID string
 	EventID    string
+	Target     string
 	Lane       string
 	Version    int64
 	At         time.Time
+	Beside     int // requests that the receiver had at once when this one came, with this one
 	Status     int // 0: the connection was broken without an answer
 }
 
@@ -37,8 +43,18 @@ type Fault struct {
 	At   time.Time
 }
 
+// Spell is how long a target was ill.
+type Spell struct {
+	Target string
+	Mood   Mood
+	From   time.Time
+	Healed time.Time
+}
+
 // NewHistory returns an empty History.
-func NewHistory() *History { return &History{} }
+func NewHistory() *History {
+	return &History{parked: map[string]int64{}, gated: map[string][]time.Time{}}
+}
 
 // Accept adds deliveries that were answered 2xx.
 func (h *History) Accept(all ...Accepted) {
@@ -61,6 +77,23 @@ func (h *History) Spoil(kind string) {
 	h.faults = append(h.faults, Fault{kind, time.Now()})
 }
 
+// Ail adds a spell that is over.
+func (h *History) Ail(s Spell) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.spells = append(h.spells, s)
+}
+
+// Crowd notes how many deliveries are parked for a target, and whether its gate keeps them.
+func (h *History) Crowd(target string, parked int64, gated bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if gated {
+		h.gated[target] = append(h.gated[target], time.Now())
+	}
+	h.parked[target] = max(h.parked[target], parked)
+}
+
 // Snapshot is a copy that nobody writes.
 func (h *History) Snapshot() Record {
 	h.mu.Lock()
@@ -69,12 +102,21 @@ func (h *History) Snapshot() Record {
 		Accepted: append([]Accepted(nil), h.accepted...),
 		Arrivals: append([]Arrival(nil), h.arrivals...),
 		Faults:   append([]Fault(nil), h.faults...),
+		Spells:   append([]Spell(nil), h.spells...),
+		Parked:   maps.Clone(h.parked),
+		Gated:    maps.Clone(h.gated),
 	}
 }
 
 // Record is a History at rest.
 type Record struct {
-	Accepted []Accepted
-	Arrivals []Arrival
-	Faults   []Fault
+	Accepted  []Accepted
+	Arrivals  []Arrival
+	Faults    []Fault
+	Spells    []Spell
+	Parked    map[string]int64       // target -> the most that were parked for it at once
+	Gated     map[string][]time.Time // target -> when its gate was seen to let not everything pass
+	Listening []string               // targets that accepted every connection all the time
+	Limited   string                 // the target that was promised a limit
+	LetOut    bool                   // every target has been well for so long that nothing may be parked any more
 }

@@ -15,14 +15,17 @@ import (
 // Told is what Tidings itself says of a delivery: its Events.
 type Told struct {
 	Status   dispatcher.Status
+	Made     int           // attempts, as the delivery counts them
 	Attempts []TellAttempt // oldest first
 }
 
 // TellAttempt is an attempt as its Event tells it.
 type TellAttempt struct {
 	EventID     string
+	Target      string // of the request; an interrupted attempt does not know it
 	Began       time.Time
-	Interrupted bool // sent unknown, for the worker died
+	Found       time.Time // when it was recorded
+	Interrupted bool      // sent unknown, for the worker died
 }
 
 func (t Told) has(eventID string) bool {
@@ -58,12 +61,13 @@ type Report struct {
 	// for those that no second fault disturbed.
 	Recovery    Spread `json:"recovery"`
 	Undisturbed Spread `json:"undisturbedRecovery"`
+	Gates       Gates  `json:"gates"`
 }
 
 // Good reports whether every promise was kept.
 func (r Report) Good() bool {
 	return len(r.Lost) == 0 && len(r.Unexplained) == 0 && len(r.Disorder) == 0 && len(r.Unrecorded) == 0 &&
-		r.Orphaned == 0 && r.Open == 0 && r.Accepted > 0 && r.Undisturbed.Max <= recoveryBar
+		r.Orphaned == 0 && r.Open == 0 && r.Accepted > 0 && r.Undisturbed.Max <= recoveryBar && r.Gates.Good()
 }
 
 // recoveryBar is how soon a killed worker's deliveries are promised to be sent again.
@@ -86,7 +90,8 @@ func Judge(rec Record, told map[string]Told, audit store.Audit) Report {
 	slices.SortStableFunc(arrivals, func(a, b Arrival) int { return a.At.Compare(b.At) })
 	r.judgeArrivals(arrivals, rec.Faults)
 	r.judgeRecords(arrivals, told)
-	r.judgeRecovery(rec.Faults, told)
+	r.judgeRecovery(rec, told)
+	r.Gates = judgeGates(rec, arrivals, told)
 
 	delivered := map[string]bool{}
 	for _, a := range arrivals {
@@ -156,9 +161,10 @@ func (r *Report) judgeRecords(arrivals []Arrival, told map[string]Told) {
 var disturbing = []string{"kill worker", "stop worker", "kill redis", "cut connections", "flush asynq"}
 
 // judgeRecovery measures from the kill of a worker to the next attempt of each delivery that the kill interrupted.
-// Those that no second fault disturbed are the measure of the promise.
-func (r *Report) judgeRecovery(faults []Fault, told map[string]Told) {
+// Those that no second fault disturbed, and that no gate kept back, are the measure of the promise.
+func (r *Report) judgeRecovery(rec Record, told map[string]Told) {
 	var all, undisturbed []time.Duration
+	faults := rec.Faults
 	for _, t := range told {
 		for i := 0; i+1 < len(t.Attempts); i++ {
 			lost, next := t.Attempts[i], t.Attempts[i+1]
@@ -173,7 +179,10 @@ func (r *Report) judgeRecovery(faults []Fault, told map[string]Told) {
 			}
 			took := next.Began.Sub(faults[killed].At)
 			all = append(all, took)
-			if !slices.ContainsFunc(faults[killed+1:], func(f Fault) bool {
+			kept := slices.ContainsFunc(rec.Gated[next.Target], func(at time.Time) bool {
+				return at.After(faults[killed].At) && at.Before(next.Began)
+			})
+			if !kept && !slices.ContainsFunc(faults[killed+1:], func(f Fault) bool {
 				return slices.Contains(disturbing, f.Kind) && f.At.Before(next.Began)
 			}) {
 				undisturbed = append(undisturbed, took)
@@ -224,7 +233,8 @@ func (r Report) Print(w io.Writer) {
 	line("orphaned", r.Orphaned)
 	line("recovery after a kill", r.Recovery)
 	line("  undisturbed", r.Undisturbed)
-	for _, list := range [][]string{r.Lost, r.Unexplained, r.Disorder, r.Unrecorded} {
+	r.Gates.print(line)
+	for _, list := range [][]string{r.Lost, r.Unexplained, r.Disorder, r.Unrecorded, r.Gates.Crowded, r.Gates.Forgotten, r.Gates.Burnt, r.Gates.Untold} {
 		for _, text := range list[:min(len(list), 10)] {
 			fmt.Fprintln(w, "  ", text)
 		}

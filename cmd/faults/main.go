@@ -5,7 +5,8 @@
 //	go run ./cmd/faults --for 5m
 //
 // It ends with 0 only when nothing was lost, no lane was out of order, no delivery is orphaned, every duplicate is
-// explained by a fault, and every request that a receiver saw has its Event. The seed that it prints repeats the faults
+// explained by a fault, every request that a receiver saw has its Event, and the gates before the targets kept what they
+// promise: nothing is forgotten while parked, no attempt is burnt, no limit is exceeded. The seed that it prints repeats the faults
 // (not the scheduling of the machine). Everything happens on 127.0.0.1 and in a temporary directory, and ends by itself.
 package main
 
@@ -34,8 +35,11 @@ type Plan struct {
 	Orders  int           `help:"Orders that are written to." default:"60"`
 	Rate    int           `help:"Changes a second." default:"60"`
 	Every   time.Duration `help:"Mean time between two faults." default:"4s"`
+	Well    time.Duration `help:"How long a target must have been well before a delivery that is still parked counts as forgotten." default:"1m"`
 	Binary  string        `help:"Binary to test; by default ./cmd/tidings is built." type:"path"`
 	NoSweep bool          `help:"Plant a fault of Tidings itself: no process sweeps. The judge must find what is lost."`
+	NoKeep  bool          `help:"Plant a fault: nobody lets out what is parked. The judge must find what is forgotten."`
+	NoLimit bool          `help:"Plant a fault: the limited target is not limited. The judge must find the crowd."`
 	JSON    bool          `help:"Print the report as one JSON object."`
 	Verbose bool          `help:"Tell each fault." short:"v"`
 }
@@ -90,14 +94,19 @@ func Run(ctx context.Context, plan Plan, progress io.Writer) (Report, error) {
 	defer end()
 	written := make(chan struct{})
 	go func() { defer close(written); writers.Run(faulty) }()
+	watched := fleet.Watch(faulty, receivers, history)
+	spell := receivers.Spells(faulty, rand.New(rand.NewPCG(plan.Seed, 3)))
 	spoiler := &Spoiler{fleet: fleet, receivers: receivers, history: history, log: log, rng: rand.New(rand.NewPCG(plan.Seed, 2)), every: plan.Every}
 	spoiler.Run(faulty)
 	<-written
+	<-watched
+	<-spell
 	if err := ctx.Err(); err != nil {
 		return Report{}, err
 	}
 
 	receivers.Mend()
+	wellAt := time.Now()
 	if err := fleet.AllUp(ctx); err != nil {
 		return Report{}, err
 	}
@@ -106,7 +115,10 @@ func Run(ctx context.Context, plan Plan, progress io.Writer) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	report := Judge(history.Snapshot(), events, audit)
+	rec := history.Snapshot()
+	rec.LetOut = time.Since(wellAt) >= plan.Well
+	rec.Limited, rec.Listening = receivers.Limited(), receivers.Listening()
+	report := Judge(rec, events, audit)
 	report.Seed, report.Rested = plan.Seed, rest
 	return report, nil
 }

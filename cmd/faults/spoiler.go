@@ -108,7 +108,7 @@ func (s *Spoiler) mood(context.Context) {
 		mood = moods[s.rng.IntN(len(moods))]
 	}
 	s.history.Spoil("receiver " + string(mood))
-	if err := s.receivers.SetMood(s.rng.IntN(len(s.receivers.all)), mood); err != nil {
+	if err := s.receivers.SetMood(s.rng.IntN(moody), mood); err != nil {
 		s.log.Error("mood", "error", err)
 	}
 }

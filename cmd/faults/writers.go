@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -37,20 +38,25 @@ type answer struct {
 	}
 }
 
-// Register gives each order two notifications, at two receivers. Their schedule never gives up within a run.
+// Register gives each order two notifications, at two receivers, and the limited target its limit. Their schedule never
+// gives up within a run.
 func (w *Writers) Register(ctx context.Context) error {
 	for order := range w.plan.Orders {
 		for n := range 2 {
 			id := fmt.Sprintf("n%d", n)
 			body := fmt.Sprintf(`{"id":%q,"url":%q,"scope":{"state":["*"]},"timeout":"3s","retry":{"maxAttempts":50,"schedule":["1s","1s","2s","2s","5s","10s"]}}`,
-				id, w.receivers.URL(order+n)+lane(order, id))
+				id, w.receivers.Of(order, n)+lane(order, id))
 			var none any
 			if err := w.call(ctx, 0, http.MethodPost, fmt.Sprintf("/orders/%d/notifications", order), body, &none); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	if w.plan.NoLimit {
+		return nil
+	}
+	var none any
+	return w.call(ctx, 0, http.MethodPut, "/notifications/targets/"+url.PathEscape(w.receivers.Limited()), fmt.Sprintf(`{"maxInFlight":%d}`, limit), &none)
 }
 
 func lane(order int, notification string) string { return fmt.Sprintf("/%d/%s", order, notification) }

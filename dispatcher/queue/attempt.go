@@ -56,20 +56,14 @@ func (t *attempt) make(ctx context.Context) (done Disposition, err error) {
 	if obstacle.reason != "" {
 		return t.end(ctx, t.hindered(obstacle))
 	}
+	if err := t.keepPass(ctx, target); err != nil {
+		return Disposition{}, t.release(ctx, t.h, err)
+	}
 	passage, why := t.gate.enter(target, t.h.Delivery)
 	if why != "" {
 		return t.park(ctx, t.h, target, why)
 	}
 	defer t.gate.leave(passage, unsent, t.told) // unless it has left
-	if passage.pass {
-		kept, err := t.store.KeepPass(ctx, target, t.now().Add(t.n.Timeout.D()+Lease), t.h.ID)
-		if err != nil {
-			return Disposition{}, t.release(ctx, t.h, err)
-		}
-		if !kept { // it waited so long that its place is another's
-			return t.park(ctx, t.h, target, dispatcher.ParkPaced)
-		}
-	}
 	verdict, err := t.send(ctx, url)
 	if err != nil {
 		return Disposition{}, t.release(ctx, t.h, err)
@@ -79,6 +73,21 @@ func (t *attempt) make(ctx context.Context) (done Disposition, err error) {
 	done, err = t.end(ctx, verdict)
 	t.account(ctx, passage, verdict, t.told, trip)
 	return done, err
+}
+
+// keepPass keeps the place of a delivery that the keeper let out, for as long as the attempt may last. The record says that
+// it was let out, the store whether it still has its place: that ends when it is not claimed in time, or when the worker
+// that claimed it was killed. Without one it stands before the gate like any other.
+func (t *attempt) keepPass(ctx context.Context, target string) (err error) {
+	if !t.h.Pass {
+		return nil
+	}
+	if t.h.Target != target { // the URL has changed: the place is at another target's
+		t.h.Pass = false
+		return nil
+	}
+	t.h.Pass, err = t.store.KeepPass(ctx, target, t.now().Add(t.n.Timeout.D()+Lease), t.h.ID, t.gate.of(target).MaxInFlight)
+	return err
 }
 
 // unsent says nothing of a target.

@@ -21,10 +21,12 @@ func (p *Producer) Enqueue(ctx context.Context, tasks ...dispatcher.Task) {
 	p.ringer.ring()
 }
 
-// enqueueAhead enqueues a delivery that the keeper let out: it has waited already.
-func (p *Producer) enqueueAhead(ctx context.Context, t dispatcher.Task) {
-	p.enqueue(ctx, t, Name)
-	p.ringer.ring()
+// enqueueAhead enqueues deliveries that the keeper let out: they have waited already.
+func (p *Producer) enqueueAhead(ctx context.Context, tasks ...dispatcher.Task) {
+	for _, t := range tasks {
+		p.enqueue(ctx, t, Name)
+		p.ringer.ring()
+	}
 }
 
 func (p *Producer) enqueue(ctx context.Context, t dispatcher.Task, queue string) {

@@ -55,6 +55,16 @@ func NewKeeper(w *Worker) *Keeper {
 	}
 }
 
+// begin reads the gates for the first time: a worker that knew of none would send past them all. It does not wait for a
+// Redis that is away; a worker that cannot read gates can claim nothing either, and reads them when it can.
+func (k *Keeper) begin(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := k.read(ctx); err != nil {
+		k.log.WarnContext(ctx, "gates.read_failed", "error", err, "then", "again, beside the first attempts")
+	}
+}
+
 // Run works until the context ends.
 func (k *Keeper) Run(ctx context.Context) {
 	defer k.resign(context.WithoutCancel(ctx))

@@ -9,8 +9,9 @@ import (
 )
 
 // letOut gives up to n of the line their pass, within the door's rate, and enqueues them. Each step leaves, when the
-// process dies behind it, something that mends itself: a pass that nobody uses ends, a delivery that is let out and not
-// enqueued is overdue, and one that still stands in the line though it is let out is taken out by the next round.
+// process dies behind it, something that mends itself: a pass that nobody uses ends, one that still stands in the line
+// though it is let out is taken out by the next round, and a delivery that is let out and not enqueued is overdue. They
+// leave the line before they are enqueued: afterwards they may be parked again already, and that place is theirs.
 func (k *Keeper) letOut(ctx context.Context, target string, n int, d *door) error {
 	ready, gone, err := k.front(ctx, target, n)
 	if err != nil {
@@ -26,21 +27,24 @@ func (k *Keeper) letOut(ctx context.Context, target string, n int, d *door) erro
 			return err
 		}
 	}
+	var out []dispatcher.Task
 	for _, p := range ready {
 		to := p.held.LetOut()
-		switch err := k.store.Reopen(ctx, p.held, to); {
+		switch err = k.store.Reopen(ctx, p.held, to); {
 		case errors.Is(err, dispatcher.ErrConflict): // somebody moved it first: looked at again
-			if err := k.store.ReturnPass(ctx, target, to.ID); err != nil {
-				return err
-			}
-		case err != nil:
-			return err
-		default:
-			k.producer.enqueueAhead(ctx, to.Task())
-			gone = append(gone, p.place)
+			err = k.store.ReturnPass(ctx, target, to.ID)
+		case err == nil:
+			out, gone = append(out, to.Task()), append(gone, p.place)
+		}
+		if err != nil {
+			break
 		}
 	}
-	return k.store.LeaveLine(ctx, target, gone...)
+	if left := k.store.LeaveLine(ctx, target, gone...); left != nil {
+		return errors.Join(err, left) // those that are out are overdue soon
+	}
+	k.producer.enqueueAhead(ctx, out...)
+	return err
 }
 
 // parked is a delivery with its place in the line.

@@ -62,19 +62,19 @@ func waitFor(t *testing.T, d time.Duration) {
 	}
 }
 
-// before runs do once, before the first script with this key that comes after it was armed.
-type before struct {
+// beforeScript runs do once, before the first script with this key that comes after it was armed.
+type beforeScript struct {
 	once sync.Once
 	key  string
 	args int // of the script, so that one is told from another
 	do   func()
 }
 
-func (b *before) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (b *before) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (b *beforeScript) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (b *beforeScript) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
-func (b *before) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (b *beforeScript) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		args := cmd.Args()
 		if len(args) == b.args && strings.HasPrefix(cmd.Name(), "eval") && fmt.Sprint(args[3]) == b.key {
@@ -101,7 +101,7 @@ func TestParkedAgainWhileTheKeeperLooks(t *testing.T) {
 		to.NextTrigger, to.Status = dispatcher.TriggerManual, dispatcher.StatusRetrying
 		h.must(h.store.Reopen(t.Context(), read(), to))
 		parkedAgain := make(chan struct{})
-		rdb.AddHook(&before{key: "td{" + well.URL + "}:line", args: 6, do: func() { // leave: script, keys, key, id, place
+		rdb.AddHook(&beforeScript{key: "td{" + well.URL + "}:line", args: 6, do: func() { // leave: script, keys, key, id, place
 			defer close(parkedAgain)
 			claim, err := h.store.Claim(t.Context(), read().Task(), 10*time.Second)
 			h.must(err)

@@ -100,6 +100,7 @@ func (w *Worker) Start() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel
 	w.wg.Go(func() { w.deliverer.leases.run(ctx, w.cfg.Store, w.cfg.Log, w.cfg.Now) })
+	w.keeper.begin(ctx)
 	w.wg.Go(func() { w.keeper.Run(ctx) })
 	for _, server := range w.servers {
 		if err := server.Start(asynq.HandlerFunc(w.process)); err != nil {
