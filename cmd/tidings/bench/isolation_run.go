@@ -31,7 +31,7 @@ type Run struct {
 	Commands   float64        `json:"redisCommandsPerDelivery"` // of all targets: owed in the window
 	Parked     map[string]int `json:"parked,omitempty"`         // by why
 	Attempts   map[string]int `json:"attempts,omitempty"`       // by reason; delivered is ""
-	InFlight   []int          `json:"inFlight,omitempty"`       // attempts in flight in Tidings, at each second of the window: of the pool of 128
+	InFlight   []int          `json:"inFlight,omitempty"`       // attempts in flight in Tidings, at each second of the window: of the pool of 256
 	BadSeen    int            `json:"requestsAtBadTargets"`
 	PutP99     float64        `json:"putP99Ms"`
 	LoaderLag  float64        `json:"loaderLagP99Ms"`

@@ -15,7 +15,7 @@ import (
 )
 
 // tidingsConcurrency is what tidings serve has by default: attempts in flight in one process.
-const tidingsConcurrency = 128
+const tidingsConcurrency = 256
 
 // plainConfig of the plain Asynq handler that Tidings is compared with: what one would write in an afternoon.
 type plainConfig struct {
