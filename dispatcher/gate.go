@@ -17,6 +17,8 @@ import "time"
 //	   +---------------------------------------------+
 //	     trouble, one after another
 //
+// One that is recovering becomes busy when the target copes with a full share: then it is a mere crowd.
+//
 // Closed is the breaker's word: a closed circuit conducts. In every other state whatever is owed to the target is
 // parked in the store, outside the worker pool, and let out by the keeper.
 type GateState string
@@ -136,10 +138,11 @@ func (g Gate) Recover() Gate {
 	return g
 }
 
-// Ease lets a gate that was held for attempts that hang be one for a mere crowd: they end quickly again.
+// Ease makes a gate that was held for trouble, or for attempts that hang, one for a mere crowd: the target has shown that it
+// copes with as much as any other, quickly.
 func (g Gate) Ease() Gate {
-	if g.State == GateBusy && g.Reason == ParkSlow {
-		g.Reason = ParkBusy
+	if g.State == GateRecovering || g.State == GateBusy && g.Reason == ParkSlow {
+		g.State, g.Reason = GateBusy, ParkBusy
 	}
 	return g
 }

@@ -37,6 +37,8 @@ func TestGateMovesAsDrawn(t *testing.T) {
 		{"trouble again: the pause goes on growing", recovering, trip, dispatcher.GateOpen, 2 * time.Second},
 		{"a late probe's failure changes nothing", recovering, probeFailed, dispatcher.GateRecovering, time.Second},
 		{"nothing to recover from", hold(closed), dispatcher.Gate.Recover, dispatcher.GateBusy, 0},
+		{"it copes with a full share: a mere crowd", recovering, dispatcher.Gate.Ease, dispatcher.GateBusy, time.Second},
+		{"no crowd", open, dispatcher.Gate.Ease, dispatcher.GateOpen, time.Second},
 		{"the line is empty", recovering, dispatcher.Gate.Drained, dispatcher.GateClosed, 0},
 	} {
 		got := row.step(row.from)

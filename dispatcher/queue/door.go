@@ -111,7 +111,8 @@ func (k *Keeper) attendOne(ctx context.Context, target string, g dispatcher.Gate
 		return k.drained(ctx, target, g.State)
 	}
 	d := k.doorTo(target, g)
-	if quick := d.grow(int(c.Passes), k.ceiling(target, g), now); quick && g.Reason == dispatcher.ParkSlow {
+	ceiling := k.ceiling(target, g)
+	if quick := d.grow(int(c.Passes), ceiling, now); quick && d.limit == ceiling && g.Reason != dispatcher.ParkBusy {
 		if err := k.change(ctx, target, dispatcher.Gate.Ease); err != nil {
 			return err
 		}

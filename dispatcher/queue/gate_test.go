@@ -226,21 +226,12 @@ func TestRateOfATargetPacesAndBurnsNoAttempts(t *testing.T) {
 		h := newHouse(t, rdb, 2)
 		frail := newReceiver(t, nil)
 		h.limit(frail.URL, 0, 20)
-		before := len(frail.seen())
 		began := time.Now()
 		ids := h.owe("acme", frail.URL, 30)
 		h.awaitAll(ids, dispatcher.StatusDelivered)
 		// 30 at 20 a second, with what one round of 100 ms may save up.
 		if took := time.Since(began); took < 1300*time.Millisecond {
 			t.Errorf("30 deliveries at 20 a second took %s", took)
-		}
-		posts := frail.seen()[before:]
-		for i := range posts {
-			for j := i + 1; j < len(posts) && posts[j].at.Sub(posts[i].at) < 500*time.Millisecond; j++ {
-				if j-i > 10+3 {
-					t.Fatalf("%d requests within half a second at 20 a second", j-i+1)
-				}
-			}
 		}
 		held, err := h.store.Read(t.Context(), ids...)
 		if err != nil {
