@@ -48,10 +48,10 @@ func (k *Keeper) attend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.hanging = 0
 	for i, target := range due {
+		k.hanging[target] = 0
 		if mayHang(gates[target]) {
-			k.hanging += int(crowds[i].Passes)
+			k.hanging[target] = int(crowds[i].Passes)
 		}
 		k.lookAt[target] = k.now().Add(attendEvery)
 		if crowds[i].Parked == 0 {
@@ -76,6 +76,7 @@ func (k *Keeper) due(gates map[string]dispatcher.Gate) (due []string) {
 	now, rung := k.now(), k.gate.rung()
 	for target, g := range gates {
 		if g.State == dispatcher.GateOpen && now.Before(g.ProbeAt) {
+			delete(k.hanging, target) // its last probe has ended
 			continue
 		}
 		if rung[target] || !now.Before(k.lookAt[target]) {
@@ -86,6 +87,7 @@ func (k *Keeper) due(gates map[string]dispatcher.Gate) (due []string) {
 		if _, kept := gates[target]; !kept {
 			delete(k.lookAt, target)
 			delete(k.doors, target)
+			delete(k.hanging, target)
 		}
 	}
 	return due
@@ -100,10 +102,10 @@ func (k *Keeper) attendOne(ctx context.Context, target string, g dispatcher.Gate
 		}
 		return nil
 	case g.State == dispatcher.GateOpen:
-		if c.Passes > 0 || k.hanging >= k.mayHang() {
+		if c.Passes > 0 || k.roomToHang() <= 0 {
 			return nil
 		}
-		k.hanging++
+		k.hanging[target]++
 		return k.letOut(ctx, target, 1, nil)
 	case c.Parked == 0 && g.State == dispatcher.GateClosed:
 		return nil
@@ -120,8 +122,8 @@ func (k *Keeper) attendOne(ctx context.Context, target string, g dispatcher.Gate
 	direct := k.gate.without(target)
 	n := min(d.limit-int(c.Passes)-direct, int(c.Parked), letOutMost)
 	if mayHang(g) {
-		n = min(n, k.mayHang()-k.hanging)
-		k.hanging += max(n, 0)
+		n = min(n, k.roomToHang())
+		k.hanging[target] += max(n, 0)
 	}
 	d.let = int(c.Passes) + direct + max(n, 0)
 	if n <= 0 {
@@ -135,8 +137,15 @@ func mayHang(g dispatcher.Gate) bool {
 	return g.State == dispatcher.GateOpen || g.State != dispatcher.GateClosed && g.Reason == dispatcher.ParkSlow
 }
 
-// mayHang is how many of those are let out at a time, over all targets: probes must not take the pool.
-func (k *Keeper) mayHang() int { return max(k.gate.pool/8, minShare) }
+// roomToHang is how many more of those may be let out. Over all targets, those too that are not looked at in this round, an
+// eighth of the pool may hang: probes must not take it.
+func (k *Keeper) roomToHang() int {
+	room := max(k.gate.pool/8, minShare)
+	for _, n := range k.hanging {
+		room -= n
+	}
+	return room
+}
 
 // drained closes a gate with an empty line, unless it has moved since. A delivery that is parked just then stood in the
 // line before its worker looked for the gate, or finds that there is none; either way one of the two sees the other.

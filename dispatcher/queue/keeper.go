@@ -29,7 +29,7 @@ type Keeper struct {
 	doors              map[string]*door
 	lookAt             map[string]time.Time // when a gate is looked at next, unless it rings
 	workers            int                  // that live
-	hanging            int                  // let out in this round or before where it may hang
+	hanging            map[string]int       // let out by target, as last looked at, where it may hang
 	readAt, reportedAt time.Time
 	turnAt             time.Time
 }
@@ -51,7 +51,7 @@ const (
 func NewKeeper(w *Worker) *Keeper {
 	return &Keeper{
 		store: w.cfg.Store, producer: w.cfg.Producer, gate: w.deliverer.gate, log: w.cfg.Log, metrics: w.cfg.Metrics,
-		now: w.cfg.Now, process: rand.Text(), woken: w.deliverer.keeper, doors: map[string]*door{}, lookAt: map[string]time.Time{},
+		now: w.cfg.Now, process: rand.Text(), woken: w.deliverer.keeper, doors: map[string]*door{}, hanging: map[string]int{}, lookAt: map[string]time.Time{},
 	}
 }
 

@@ -228,3 +228,41 @@ func TestParkedForADeadTargetIsGivenUpByItsPolicy(t *testing.T) {
 		}
 	})
 }
+
+// Probes of many targets that hang share an eighth of the pool, whenever each of them is due.
+func TestProbesOfManyTargetsAreFewAtATime(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0)
+		var dead []*sick
+		for i := range 6 {
+			s := newSick(t)
+			dead = append(dead, s)
+			ids := h.owe(fmt.Sprint("m", i), s.URL, 1)
+			held, err := h.store.Read(t.Context(), ids...)
+			h.must(err)
+			h.parkBy(s.URL, held[0])
+			_, err = h.store.ChangeGate(t.Context(), s.target(), func(g dispatcher.Gate) dispatcher.Gate {
+				g = g.Trip(dispatcher.ReasonTimeout, h.clock.now(), 0)
+				g.ProbeAt = h.clock.now().Add(300*time.Millisecond + time.Duration(i)*70*time.Millisecond)
+				return g
+			})
+			h.must(err)
+		}
+		atOnce := func() (n int64) {
+			for _, s := range dead {
+				n += s.now.Load()
+			}
+			return n
+		}
+		h.worker(t) // 16 at once: two probes
+		h.until(func() bool { return atOnce() >= 2 }, func() string { return "no probes" })
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for range 35 { // the deadline is a second
+			<-tick.C
+			if n := atOnce(); n > 2 {
+				t.Fatalf("%d probes at once, want at most 2", n)
+			}
+		}
+	})
+}
