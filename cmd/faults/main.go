@@ -35,6 +35,7 @@ type Plan struct {
 	Orders  int           `help:"Orders that are written to." default:"60"`
 	Rate    int           `help:"Changes a second." default:"60"`
 	Every   time.Duration `help:"Mean time between two faults." default:"4s"`
+	Only    string        `help:"Make faults of this kind alone, such as 'kill worker'."`
 	Well    time.Duration `help:"How long a target must have been well before a delivery that is still parked counts as forgotten." default:"1m"`
 	Binary  string        `help:"Binary to test; by default ./cmd/tidings is built." type:"path"`
 	NoSweep bool          `help:"Plant a fault of Tidings itself: no process sweeps. The judge must find what is lost."`
@@ -96,7 +97,8 @@ func Run(ctx context.Context, plan Plan, progress io.Writer) (Report, error) {
 	go func() { defer close(written); writers.Run(faulty) }()
 	watched := fleet.Watch(faulty, receivers, history)
 	spell := receivers.Spells(faulty, rand.New(rand.NewPCG(plan.Seed, 3)))
-	spoiler := &Spoiler{fleet: fleet, receivers: receivers, history: history, log: log, rng: rand.New(rand.NewPCG(plan.Seed, 2)), every: plan.Every}
+	spoiler := &Spoiler{fleet: fleet, receivers: receivers, history: history, log: log,
+		rng: rand.New(rand.NewPCG(plan.Seed, 2)), every: plan.Every, only: plan.Only}
 	spoiler.Run(faulty)
 	<-written
 	<-watched

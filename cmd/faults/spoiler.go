@@ -18,6 +18,7 @@ type Spoiler struct {
 	log       *slog.Logger
 	rng       *rand.Rand
 	every     time.Duration
+	only      string // the name of the one kind of fault to make; "" for all
 }
 
 // Run makes faults until the context ends.
@@ -37,8 +38,15 @@ func (s *Spoiler) Run(ctx context.Context) {
 		{"mood", 5, s.mood},
 	}
 	total := 0
-	for _, k := range kinds {
-		total += k.weight
+	for i, k := range kinds {
+		if s.only != "" && s.only != k.name {
+			kinds[i].weight = 0
+		}
+		total += kinds[i].weight
+	}
+	if total == 0 {
+		s.log.Error("no such fault", "kind", s.only)
+		return
 	}
 	for pause(ctx, time.Duration(s.rng.ExpFloat64()*float64(s.every))) == nil {
 		toss := s.rng.IntN(total)
