@@ -25,6 +25,7 @@ type benchSpeed struct {
 	For     time.Duration `help:"How long each way is loaded as hard as it goes." default:"10s"`
 	Steady  time.Duration `help:"How long latencies are measured." default:"20s"`
 	Rate    int           `help:"Changes a second while latencies are measured." default:"50"`
+	Profile string        `help:"Write a CPU profile of Tidings under load (of the last round), for go tool pprof." type:"path" placeholder:"FILE"`
 }
 
 // Run measures and prints; bars that were missed are told, and are no error.
@@ -47,6 +48,7 @@ func (c benchSpeed) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
+	cfg.Profile = c.Profile
 	report, err := bench.Speed(ctx, cfg, plan)
 	if err != nil {
 		return err
@@ -133,10 +135,16 @@ func (c benchReceive) Run(ctx context.Context, out output) error {
 	return bench.Receive(untilInputEnds(ctx), c.Targets, out.Out)
 }
 
-type benchServe struct{ serveCommand }
+type benchServe struct {
+	serveCommand
+	Profile string `help:"File for a CPU profile, from one SIGUSR1 to the next." type:"path"`
+}
 
 // Run serves.
 func (c benchServe) Run(ctx context.Context, cli *commands, out output) error {
+	if c.Profile != "" {
+		bench.ProfileOnSignal(c.Profile, out.Err)
+	}
 	return c.serveCommand.Run(untilInputEnds(ctx), cli, out)
 }
 

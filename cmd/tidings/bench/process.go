@@ -16,6 +16,7 @@ import (
 type Config struct {
 	Binary   string    // tidings itself; it plays the receivers and Tidings in processes of their own
 	Progress io.Writer // what is being done, for people
+	Profile  string    // file for a CPU profile of Tidings while it is loaded as hard as it goes; "" for none
 }
 
 // ProcessCommand is the hidden command of the binary that the bench starts; it ends when its standard input does, so that

@@ -81,6 +81,9 @@ func (s *stand) hard(ctx context.Context, p SpeedPlan, w *Way, before, writers i
 	if err != nil {
 		return err
 	}
+	if err := s.beginProfile(); err != nil {
+		return err
+	}
 	load := closedLoop(ctx, writers, hardMost, p.For, func(ctx context.Context, seq int, due time.Time) error {
 		return send(ctx, before+seq, due)
 	})
@@ -92,6 +95,9 @@ func (s *stand) hard(ctx context.Context, p SpeedPlan, w *Way, before, writers i
 	}
 	last, err := s.lastArrival(ctx)
 	if err != nil {
+		return err
+	}
+	if err := s.endProfile(ctx); err != nil {
 		return err
 	}
 	after, err := s.recorded(ctx, used, load.Sent)

@@ -31,6 +31,7 @@ type stand struct {
 	tidings   *process // nil without
 	base      string   // of Tidings' API
 	token     string
+	profiled  string // file of the profile; "" for none
 	closers   []func()
 }
 
@@ -99,7 +100,7 @@ func (s *stand) client(size int) *redis.Client {
 var saidBase = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
 // openTidings runs the real thing, with its usual settings but for the rate limit of a token: one token makes all the load.
-func (s *stand) openTidings(ctx context.Context, cfg Config, dir string) error {
+func (s *stand) openTidings(ctx context.Context, cfg Config, dir string) (err error) {
 	s.token = rand.Text()
 	sum := sha256.Sum256([]byte(s.token))
 	text := fmt.Sprintf("redis-url: unix://%s\nlisten: 127.0.0.1:0\nsealing-key: %s\nallow-target: [127.0.0.0/8]\nrate-limit: 0\n"+
@@ -109,7 +110,14 @@ func (s *stand) openTidings(ctx context.Context, cfg Config, dir string) error {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
-	p, line, err := startProcess(ctx, cfg, dir, "serve", "--config", file)
+	if s.profiled, err = profileFile(cfg); err != nil {
+		return err
+	}
+	args := []string{"--config", file}
+	if s.profiled != "" {
+		args = append(args, "--profile", s.profiled)
+	}
+	p, line, err := startProcess(ctx, cfg, dir, "serve", args...)
 	if err != nil {
 		return err
 	}
