@@ -41,7 +41,7 @@ func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duratio
 		snapshotKey(shard, t.ChangeID), notificationsKey(t.Ref()),
 	}
 	reply, err := claimScript.Run(ctx, s.rdb, keys, t.DeliveryID, fmt.Sprintf("%06x", t.Generation),
-		fmt.Sprintf("%013d", millis(now)), millis(now.Add(lease)), flag(t.InLane), t.NotificationID).StringSlice()
+		claimedAt(now), millis(now.Add(lease)), flag(t.InLane), t.NotificationID).StringSlice()
 	if err != nil {
 		return Claim{}, unavailable("claim", err)
 	}
@@ -73,6 +73,9 @@ func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duratio
 	}
 	return c, nil
 }
+
+// claimedAt is how the head of a record tells when it was claimed.
+func claimedAt(t time.Time) string { return fmt.Sprintf("%013d", millis(t)) }
 
 // Renew moves the end of the lease of attempts that take long. One round trip.
 func (s *Store) Renew(ctx context.Context, lease time.Duration, deliveryIDs ...string) error {

@@ -19,13 +19,16 @@ type Move struct {
 	// Due is when the delivery must have moved again; not used when To is terminal. The zero time means: its next
 	// attempt and the grace.
 	Due time.Time
+	// Follow claims the lane's next along with the end of this one, if that is to be attempted for the first time.
+	Follow Follow
 }
 
 // Moved is what a Move did.
 type Moved struct {
-	Late bool // somebody else moved the delivery first: the Event was kept if a request may have gone out, nothing else
-	Held Held // as it is now; not set when Late
-	Next string
+	Late bool   // somebody else moved the delivery first: the Event was kept if a request may have gone out, nothing else
+	Held Held   // as it is now; not set when Late
+	Next string // id of the lane's next, when it was released
+	next next
 }
 
 // Record writes a Move: the Event into the delivery and every index, the new state, the lane's next. One round trip.
@@ -45,7 +48,7 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		}
 		due = millis(at)
 	}
-	keys := []string{deliveryKey(shard, d.ID), dueKey(shard), laneKey(d.Ref(), d.NotificationID), snapshotKey(shard, d.ChangeID)}
+	keys := []string{deliveryKey(shard, d.ID), dueKey(shard), laneKey(d.Ref(), d.NotificationID), snapshotKey(shard, d.ChangeID), notificationsKey(d.Ref())}
 	field, event, member, always := "", []byte{}, "", false
 	if a := m.Attempt; a != nil {
 		field, always = eventField(a.ID), a.Sent != dispatcher.SentNo
@@ -57,15 +60,17 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		}
 		keys = append(keys, indexKeys(d, a.Outcome)...)
 	}
+	followAt, followUntil := m.Follow.args()
 	reply, err := recordScript.Run(ctx, s.rdb, keys, m.From.head, record, d.ID, due, flag(d.InLane()),
-		millis(now.Add(s.grace)), s.retentionOf(d.Merchant).Milliseconds(), field, event, member, flag(always)).StringSlice()
+		millis(now.Add(s.grace)), s.retentionOf(d.Merchant).Milliseconds(), field, event, member, flag(always),
+		deliveryKey(shard, ""), followAt, followUntil, d.NotificationID).StringSlice()
 	if err != nil {
 		return Moved{}, unavailable("record", err)
 	}
 	switch reply[0] {
 	case "ok":
 		held, err := decodeDelivery(d.ID, string(record))
-		return Moved{Held: held, Next: reply[1]}, err
+		return Moved{Held: held, Next: reply[1], next: readNext(reply[2:])}, err
 	case "late":
 		if always {
 			err = s.eraseLate(ctx, d.ID, *m.Attempt)

@@ -36,6 +36,7 @@
 // The life of one change in the store:
 //
 //	Load -> (plan) -> Commit --------> Claim -> (POST) -> Record --------> Events, Event
-//	                   record, lane,    lease             Event, indexes,
-//	                   due, snapshot                      lane's next, due
+//	                   record, lane,    lease ^           Event, indexes,
+//	                   due, snapshot          |           lane's next, due
+//	                                          +--- Take <---+ which it may claim at once
 package store

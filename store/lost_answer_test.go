@@ -78,7 +78,16 @@ func story(t *testing.T, h *house) (released []string) {
 	}
 	step(lane[0].ID, retried, false)
 	step(lane[0].ID, delivered, true)
-	step(lane[1].ID, givenUp, false)
+	move := h.following(h.claimed(t, h.read(t, lane[1].ID).Task()), givenUp)
+	events++
+	binary.BigEndian.PutUint64(move.Attempt.ID[7:], events)
+	move.Attempt.ID[15] = byte(order("1").Shard())
+	moved := h.record(t, move)
+	released = append(released, moved.Next)
+	h.clock.advance(lease + time.Second) // whoever claimed the third with that dies
+	if held := h.taken(t, moved).Held; held.ID != lane[2].ID {
+		t.Errorf("claimed %s", held.ID)
+	}
 	step(lane[2].ID, retried, false)
 	for range 2 {
 		held := h.read(t, lane[1].ID)

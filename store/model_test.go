@@ -174,8 +174,14 @@ func (m *machine) recordAny(rt *rapid.T) {
 	verdict := rapid.SampledFrom([]dispatcher.Verdict{delivered, retried, givenUp}).Draw(rt, "verdict")
 	move := m.attempt(held, verdict)
 	move.Attempt.Sent = rapid.SampledFrom([]dispatcher.Sent{"yes", "unknown", "no"}).Draw(rt, "sent")
+	if rapid.Bool().Draw(rt, "and follows its lane") {
+		move.Follow = store.Follow{At: m.clock.Now(), Lease: lease}
+	}
 	now := m.read(rt, held.ID)
 	moved := m.record(rt, move)
+	if moved.Followed() {
+		m.held = append(m.held, m.taken(rt, moved).Held)
+	}
 	// A writer whose claim is no longer the last word must be told so.
 	if untouched := now.ClaimedAt.Equal(held.ClaimedAt) && now.Generation == held.Generation && !now.Status.Terminal(); moved.Late && untouched &&
 		now.Attempts == held.Attempts && now.ClaimedAt.Equal(m.lastClaim(held)) {

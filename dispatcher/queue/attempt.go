@@ -15,7 +15,7 @@ import (
 
 // attempt is one attempt of a claimed delivery: resolve the URL, pass the target's gate, compose, send, judge, record.
 type attempt struct {
-	*Deliverer
+	*drain
 	h       store.Held
 	n       dispatcher.Notification
 	snap    dispatcher.Snapshot

@@ -23,6 +23,7 @@ type Deliverer struct {
 	agent    string
 	origin   string // what a target is asked to allow, see handshake
 	now      func() time.Time
+	ending   <-chan struct{} // closed when nothing new is to be begun
 	stopping <-chan struct{} // closed when the process must not wait any longer
 }
 
@@ -33,8 +34,9 @@ type Disposition struct {
 	Why     string    // what the attempt met, for operators
 }
 
-// Deliver makes one attempt of the task's delivery, if it is still due. An error means that we could not look or not
-// write: the target has not been troubled, and the task is to be tried again.
+// Deliver makes one attempt of the task's delivery, if it is still due, and goes on with what waited behind it. What it
+// returns is of the task's delivery alone: an error means that we could not look or not write; the target has not been
+// troubled, and the task is to be tried again.
 func (d *Deliverer) Deliver(ctx context.Context, task dispatcher.Task) (Disposition, error) {
 	began := d.now()
 	claim, err := d.store.Claim(ctx, task, Lease)
@@ -50,26 +52,33 @@ func (d *Deliverer) Deliver(ctx context.Context, task dispatcher.Task) (Disposit
 	}
 	// From here on the attempt is ours: a context that ends (Asynq lost its lease) must not leave it unrecorded.
 	ctx = context.WithoutCancel(ctx)
-	d.leases.add(task.DeliveryID, d.now())
-	defer d.leases.drop(task.DeliveryID)
-	d.metrics.inFlight.Inc()
-	defer d.metrics.inFlight.Dec()
+	r := d.newDrain()
+	done, err := r.attend(ctx, claim, began)
+	r.rest(ctx)
+	return done, err
+}
 
+// attend makes one attempt of a claimed delivery, or ends it without one.
+func (r *drain) attend(ctx context.Context, claim store.Claim, began time.Time) (_ Disposition, err error) {
 	held := claim.Held
-	defer d.returnPass(ctx, held)
+	r.leases.add(held.ID, began)
+	defer r.leases.drop(held.ID)
+	r.metrics.inFlight.Inc()
+	defer r.metrics.inFlight.Dec()
+	defer r.returnPass(ctx, held)
 	if !claim.Lost.IsZero() {
-		if held, err = d.recordLost(ctx, held, claim.Lost); err != nil || held.Status.Terminal() {
+		if held, err = r.recordLost(ctx, held, claim.Lost); err != nil || held.Status.Terminal() {
 			return Disposition{GivenUp: held.Status.Terminal(), Why: string(held.Reason)}, err
 		}
 	}
-	if status, reason := d.unwanted(claim, held.Delivery); reason != "" {
-		return d.settle(ctx, held, status, reason)
+	if status, reason := r.unwanted(claim, held.Delivery); reason != "" {
+		return r.settle(ctx, held, status, reason)
 	}
-	if held.NextTrigger == dispatcher.TriggerAutomatic && held.NextAttemptAt.After(d.now()) {
+	if held.NextTrigger == dispatcher.TriggerAutomatic && held.NextAttemptAt.After(r.now()) {
 		// Asynq lost the retry and ran the task again, or the sweep did: not before its time.
-		return Disposition{RetryAt: held.NextAttemptAt, Why: "before its time"}, d.release(ctx, held, nil)
+		return Disposition{RetryAt: held.NextAttemptAt, Why: "before its time"}, r.release(ctx, held, nil)
 	}
-	t := attempt{Deliverer: d, h: held, n: *claim.Notification, snap: *claim.Snapshot, claimed: began}
+	t := attempt{drain: r, h: held, n: *claim.Notification, snap: *claim.Snapshot, claimed: began}
 	return t.make(ctx)
 }
 
@@ -103,6 +112,6 @@ func (d *Deliverer) settle(ctx context.Context, h store.Held, status dispatcher.
 	}
 	d.log.InfoContext(ctx, "delivery.settled", "delivery", h.ID, "order", h.OrderID, "notification", h.NotificationID,
 		"status", string(status), "reason", string(reason))
-	d.producer.EnqueueNext(ctx, moved.Next)
+	d.producer.EnqueueNext(ctx, moved)
 	return Disposition{}, nil
 }

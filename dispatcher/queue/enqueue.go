@@ -3,10 +3,12 @@ package queue
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/hibiken/asynq"
 
 	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/store"
 )
 
 // Enqueue hands tasks to Asynq. A task that is there already is the one that was meant. What cannot be enqueued stays
@@ -21,6 +23,11 @@ func (p *Producer) Enqueue(ctx context.Context, tasks ...dispatcher.Task) {
 	p.ringer.ring()
 }
 
+// enqueueAt enqueues a delivery that has no task in Asynq yet, to be run later.
+func (p *Producer) enqueueAt(ctx context.Context, t dispatcher.Task, at time.Time) {
+	p.enqueue(ctx, t, p.fair.queue(t.Merchant), asynq.ProcessAt(wholeSecond(at)))
+}
+
 // enqueueAhead enqueues deliveries that the keeper let out: they have waited already.
 func (p *Producer) enqueueAhead(ctx context.Context, tasks ...dispatcher.Task) {
 	for _, t := range tasks {
@@ -29,11 +36,11 @@ func (p *Producer) enqueueAhead(ctx context.Context, tasks ...dispatcher.Task) {
 	}
 }
 
-func (p *Producer) enqueue(ctx context.Context, t dispatcher.Task, queue string) {
+func (p *Producer) enqueue(ctx context.Context, t dispatcher.Task, queue string, more ...asynq.Option) {
 	task, err := newTask(t, queue)
 	for try := 0; err == nil && try < enqueueTries; try++ {
 		// An enqueue that returned an error may have happened all the same: tried again it conflicts, which is success.
-		if _, err = p.client.EnqueueContext(ctx, task); err == nil || errors.Is(err, asynq.ErrTaskIDConflict) {
+		if _, err = p.client.EnqueueContext(ctx, task, more...); err == nil || errors.Is(err, asynq.ErrTaskIDConflict) {
 			return
 		}
 	}
@@ -43,18 +50,16 @@ func (p *Producer) enqueue(ctx context.Context, t dispatcher.Task, queue string)
 }
 
 // EnqueueNext enqueues the delivery that became the head of its lane, if any.
-func (p *Producer) EnqueueNext(ctx context.Context, deliveryID string) {
-	if deliveryID == "" {
+func (p *Producer) EnqueueNext(ctx context.Context, moved store.Moved) {
+	if moved.Next == "" {
 		return
 	}
-	held, err := p.store.Read(ctx, deliveryID)
+	task, err := moved.NextTask()
 	if err != nil {
-		p.log.WarnContext(ctx, "delivery.enqueue_failed", "delivery", deliveryID, "error", err, "then", "left to the sweep")
+		p.log.WarnContext(ctx, "delivery.enqueue_failed", "delivery", moved.Next, "error", err, "then", "left to the sweep")
 		return
 	}
-	for _, h := range held {
-		p.Enqueue(ctx, h.Task())
-	}
+	p.Enqueue(ctx, task)
 }
 
 // taskInfo looks in both queues for the task of a generation. ErrTaskNotFound: it is in neither.

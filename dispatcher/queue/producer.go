@@ -166,7 +166,7 @@ func (p *Producer) settle(ctx context.Context, ids []string, status dispatcher.S
 		if err != nil {
 			return err
 		}
-		p.EnqueueNext(ctx, moved.Next)
+		p.EnqueueNext(ctx, moved)
 	}
 	return nil
 }

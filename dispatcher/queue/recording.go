@@ -21,30 +21,34 @@ func (d *Deliverer) release(ctx context.Context, h store.Held, because error) er
 	}))
 }
 
-func (d *Deliverer) record(ctx context.Context, h store.Held, to dispatcher.Delivery, a dispatcher.Attempt, v dispatcher.Verdict, n dispatcher.Notification) (Disposition, error) {
+func (r *drain) record(ctx context.Context, h store.Held, to dispatcher.Delivery, a dispatcher.Attempt, v dispatcher.Verdict, n dispatcher.Notification) (Disposition, error) {
+	move := store.Move{From: h, To: to, Attempt: &a}
+	if to.Status.Terminal() && !v.StopNotification { // else the next would be sent as if nothing had been stopped
+		move.Follow = r.follow()
+	}
 	var moved store.Moved
-	err := d.insist(ctx, h.ID, func(ctx context.Context) (err error) {
-		moved, err = d.store.Record(ctx, store.Move{From: h, To: to, Attempt: &a})
+	err := r.insist(ctx, h.ID, func(ctx context.Context) (err error) {
+		moved, err = r.store.Record(ctx, move)
 		return err
 	})
-	d.report(ctx, h.Delivery, a, err)
+	r.report(ctx, h.Delivery, a, err)
 	if err != nil {
 		return Disposition{}, err
 	}
-	d.metrics.attempted(a)
+	r.metrics.attempted(a)
 	if v.StopNotification && !h.Test { // a test asks, it does not decide
 		// Undone by a crash, this is done by the next 410.
-		if err := d.store.StopNotification(ctx, h.Ref(), n); err != nil {
-			d.log.WarnContext(ctx, "notification.stop_failed", "notification", h.NotificationID, "error", err)
+		if err := r.store.StopNotification(ctx, h.Ref(), n); err != nil {
+			r.log.WarnContext(ctx, "notification.stop_failed", "notification", h.NotificationID, "error", err)
 		}
 	}
 	if moved.Late { // somebody took the delivery over while we sent: it goes on without us
-		return Disposition{}, d.settleLate(ctx, h.ID, a)
+		return Disposition{}, r.settleLate(ctx, h.ID, a)
 	}
-	d.producer.EnqueueNext(ctx, moved.Next)
+	r.goOnAfter(ctx, moved, move.Follow)
 	if !to.Status.Terminal() {
-		if registered, err := d.store.Registered(ctx, to); err == nil && !registered { // removed while it was in flight
-			return d.settle(ctx, moved.Held, dispatcher.StatusCancelled, dispatcher.ReasonCancelled)
+		if registered, err := r.store.Registered(ctx, to); err == nil && !registered { // removed while it was in flight
+			return r.settle(ctx, moved.Held, dispatcher.StatusCancelled, dispatcher.ReasonCancelled)
 		}
 	}
 	if to.Status.Terminal() {
@@ -75,7 +79,7 @@ func (d *Deliverer) settleLate(ctx context.Context, id string, a dispatcher.Atte
 	to.Reason, to.NextAttemptAt = "", time.Time{}
 	moved, err := d.store.Record(ctx, store.Move{From: held[0], To: to})
 	if err == nil {
-		d.producer.EnqueueNext(ctx, moved.Next)
+		d.producer.EnqueueNext(ctx, moved)
 	}
 	return err
 }
@@ -125,7 +129,7 @@ func (d *Deliverer) recordLost(ctx context.Context, h store.Held, claimedAt time
 	}
 	d.metrics.attempted(a)
 	d.report(ctx, h.Delivery, a, nil)
-	d.producer.EnqueueNext(ctx, moved.Next)
+	d.producer.EnqueueNext(ctx, moved)
 	return moved.Held, nil
 }
 

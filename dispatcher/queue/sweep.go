@@ -261,7 +261,7 @@ func (s *Sweeper) reopenLost(ctx context.Context, h store.Held) error {
 	}
 	s.metrics.attempted(a)
 	if to.Status.Terminal() {
-		s.producer.EnqueueNext(ctx, moved.Next)
+		s.producer.EnqueueNext(ctx, moved)
 		return nil
 	}
 	s.producer.Enqueue(ctx, to.Task())

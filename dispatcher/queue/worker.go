@@ -45,6 +45,7 @@ type Worker struct {
 	deliverer *Deliverer
 	keeper    *Keeper
 	servers   []*asynq.Server
+	ending    chan struct{}
 	stopping  chan struct{}
 	wg        sync.WaitGroup
 	cancel    context.CancelFunc
@@ -67,10 +68,11 @@ func NewWorker(cfg WorkerConfig) *Worker {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	w := &Worker{cfg: cfg, stopping: make(chan struct{})}
+	w := &Worker{cfg: cfg, ending: make(chan struct{}), stopping: make(chan struct{})}
 	w.deliverer = &Deliverer{
 		store: cfg.Store, producer: cfg.Producer, out: cfg.Outbound, leases: newLeases(), log: cfg.Log,
-		metrics: cfg.Metrics, agent: cfg.UserAgent, origin: cfg.Origin, now: cfg.Now, stopping: w.stopping,
+		metrics: cfg.Metrics, agent: cfg.UserAgent, origin: cfg.Origin, now: cfg.Now,
+		ending: w.ending, stopping: w.stopping,
 		gate: newGate(cfg.Concurrency, cfg.Now), keeper: make(chan struct{}, 1),
 	}
 	w.keeper = NewKeeper(w)
@@ -114,6 +116,7 @@ func (w *Worker) Start() error {
 // Stop takes no more tasks, lets attempts in flight end (at most Shutdown), and returns when all is recorded.
 func (w *Worker) Stop() {
 	w.cfg.Bell.Stop()
+	close(w.ending)
 	time.AfterFunc(w.cfg.Shutdown, func() { close(w.stopping) })
 	var wg sync.WaitGroup
 	for _, server := range w.servers {
@@ -162,12 +165,17 @@ func retryDelay(now func() time.Time) asynq.RetryDelayFunc {
 		if !errors.As(err, &r) {
 			return ourPause
 		}
-		at := r.at.Truncate(time.Second)
-		if at.Before(r.at) {
-			at = at.Add(time.Second)
-		}
-		return max(at.Sub(now()), 0)
+		return max(wholeSecond(r.at).Sub(now()), 0)
 	}
+}
+
+// wholeSecond rounds up.
+func wholeSecond(at time.Time) time.Time {
+	whole := at.Truncate(time.Second)
+	if whole.Before(at) {
+		whole = whole.Add(time.Second)
+	}
+	return whole
 }
 
 // asynqLog lets Asynq write to slog.

@@ -61,8 +61,11 @@ for n = 1, count do
 		redis.call('ZADD', KEYS[5], now, id)
 	end
 	if ordering ~= 'none' then
-		if not again then redis.call('RPUSH', lane, id) end
-		first = redis.call('LINDEX', lane, 0) == id
+		if again then
+			first = redis.call('LINDEX', lane, 0) == id
+		else
+			first = redis.call('RPUSH', lane, id) == 1
+		end
 	end
 	if not again then
 		redis.call('ZADD', KEYS[4], first and due or dueWaiting, id)

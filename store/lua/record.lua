@@ -1,26 +1,39 @@
 -- Records an attempt (or a settlement without one) and moves the delivery on, if it is still as the caller saw it.
--- The Event is kept in any case when a request may have gone out: one POST, one Event.
+-- The Event is kept in any case when a request may have gone out: one POST, one Event. When that was the last of the
+-- delivery, the lane's next can be claimed in the same step, for the same caller.
 --
--- KEYS[1] record, KEYS[2] due, KEYS[3] lane, KEYS[4] snapshot, KEYS[5..] indexes that the Event enters
+-- KEYS[1] record, KEYS[2] due, KEYS[3] lane, KEYS[4] snapshot, KEYS[5] notifications, KEYS[6..] indexes that the Event enters
 -- ARGV[1] first 26 characters of the record as the caller saw it (they hold a revision), ARGV[2] record to be
 -- ARGV[3] delivery id, ARGV[4] due (ms), "" when terminal; ARGV[5] "1" when in a lane
 -- ARGV[6] due of the lane's next (ms), ARGV[7] retention (ms)
 -- ARGV[8] Event field ("" for none), ARGV[9] Event, ARGV[10] index member, ARGV[11] "1": keep the Event in any case
+-- ARGV[12] what the keys of records begin with: that of the lane's next is in the same shard, and known only here
+-- ARGV[13] now (13 digits, ms) to claim the lane's next, "" to leave it; ARGV[14] end of its lease (ms), ARGV[15] notification id
 --
--- Returns {"gone"}, {"late"}, or {"ok", id of the lane's next or ""}. A second run of the same call returns the same.
+-- Returns {"gone"}, {"late"}, {"ok", ""}, {"ok", id of the lane's next, its record}, or, when that is claimed,
+-- {"ok", id, record, notification, id of the newest of the lane}. A second run of the same call returns the same.
 local cur = redis.call('HGET', KEYS[1], 'r')
 if not cur then return {'gone'} end
 local again = cur == ARGV[2]
 local mine = again or string.sub(cur, 1, 26) == ARGV[1]
 local was = string.sub(cur, 13, 13)
 local open = was == 'p' or was == 'r' or was == 'k'
-if ARGV[8] ~= '' and (mine or ARGV[11] == '1') then
-	redis.call('HSET', KEYS[1], ARGV[8], ARGV[9])
-	for n = 5, #KEYS do redis.call('ZADD', KEYS[n], 0, ARGV[10]) end
+local keep = ARGV[8] ~= '' and (mine or ARGV[11] == '1')
+if keep then
+	for n = 6, #KEYS do redis.call('ZADD', KEYS[n], 0, ARGV[10]) end
 end
-if not mine then return {'late'} end
+if not mine then
+	if keep then redis.call('HSET', KEYS[1], ARGV[8], ARGV[9]) end
+	return {'late'}
+end
+if not again then
+	if keep then
+		redis.call('HSET', KEYS[1], 'r', ARGV[2], ARGV[8], ARGV[9])
+	else
+		redis.call('HSET', KEYS[1], 'r', ARGV[2])
+	end
+end
 
-if not again then redis.call('HSET', KEYS[1], 'r', ARGV[2]) end
 if ARGV[4] ~= '' then
 	redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3])
 	return {'ok', ''}
@@ -29,23 +42,43 @@ end
 if not again and open then -- a settled one was counted and left its lane when it settled
 	redis.call('ZREM', KEYS[2], ARGV[3])
 	redis.call('PEXPIRE', KEYS[1], ARGV[7])
-	if redis.call('EXISTS', KEYS[4]) == 1 and redis.call('HINCRBY', KEYS[4], 'n', -1) <= 0 then
+	local left = redis.call('HINCRBY', KEYS[4], 'n', -1)
+	if left < 0 then
+		redis.call('DEL', KEYS[4]) -- it was erased
+	elseif left == 0 then
 		redis.call('PEXPIRE', KEYS[4], ARGV[7])
 	end
 end
 if ARGV[5] ~= '1' or not (again or open) then return {'ok', ''} end
 if not again then
-	local head = redis.call('LINDEX', KEYS[3], 0)
-	redis.call('LREM', KEYS[3], 1, ARGV[3])
-	if head ~= ARGV[3] then return {'ok', ''} end
+	local head = redis.call('LPOP', KEYS[3])
+	if head ~= ARGV[3] then
+		if head then redis.call('LPUSH', KEYS[3], head) end
+		redis.call('LREM', KEYS[3], 1, ARGV[3])
+		return {'ok', ''}
+	end
 end
 local following = redis.call('LINDEX', KEYS[3], 0)
 if not following then return {'ok', ''} end
-if not again then
+local key = ARGV[12] .. following
+local record = redis.call('HGET', key, 'r') or ''
+local claim = ARGV[13] ~= '' and string.sub(record, 13, 26) == 'p0000000000000' -- to be attempted first, claimed by nobody
+if again then
+	-- The first run may have settled one in the middle of the lane, and then its head was not released by it. A head that
+	-- was, and that nobody has moved since, is still as the first run left it.
+	local due = tonumber(redis.call('ZSCORE', KEYS[2], following) or 0)
+	claim = ARGV[13] ~= '' and due == tonumber(ARGV[14]) and string.sub(record, 13, 26) == 'p' .. ARGV[13]
+	if not claim then
+		if due ~= tonumber(ARGV[6]) then return {'ok', ''} end
+		return {'ok', following, record}
+	end
+elseif claim then
+	local rev = string.format('%06x', (tonumber(string.sub(record, 7, 12), 16) + 1) % 16777216)
+	record = string.sub(record, 1, 6) .. rev .. 'p' .. ARGV[13] .. string.sub(record, 27)
+	redis.call('HSET', key, 'r', record)
+	redis.call('ZADD', KEYS[2], ARGV[14], following)
+else
 	redis.call('ZADD', KEYS[2], ARGV[6], following)
-	return {'ok', following}
+	return {'ok', following, record}
 end
--- The first run may have settled one in the middle of the lane, and then its head was not released by it. A head that
--- was, and that nobody has claimed since, is still due when the first run said.
-local due = redis.call('ZSCORE', KEYS[2], following)
-return {'ok', due and tonumber(due) == tonumber(ARGV[6]) and following or ''}
+return {'ok', following, record, redis.call('HGET', KEYS[5], ARGV[15]) or '', redis.call('LINDEX', KEYS[3], -1)}
