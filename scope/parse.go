@@ -61,6 +61,9 @@ func Parse(data []byte, limits Limits) (Value, Faults) {
 	if len(p.faults) > 0 {
 		return Value{}, p.faults
 	}
+	if v.node != nil {
+		v.node.alone = len(p.src) <= len(v.text)+maxSlack
+	}
 	return v, nil
 }
 

@@ -70,6 +70,7 @@ type node struct {
 	spelled []string
 	index   map[string]int
 	compact bool // the value's text holds no insignificant white space
+	alone   bool // the value's text is all that was read, or nearly
 }
 
 // find is the place of a member, or -1. hint is where it is likely to be: two

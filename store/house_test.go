@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -157,11 +158,24 @@ func (h *house) planned(t tb, state store.State, document string, put ...dispatc
 func (h *house) put(t tb, ref dispatcher.OrderRef, document string, put ...dispatcher.Notification) ([]dispatcher.Delivery, []dispatcher.Task) {
 	t.Helper()
 	c := h.planned(t, h.load(t, ref), document, put...)
+	return c.Deliveries, h.commit(t, c).Ready
+}
+
+// commit is one that must succeed and leave the state that it tells.
+func (h *house) commit(t tb, c store.Commit) store.Committed {
+	t.Helper()
 	done, err := h.Commit(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Deliveries, done.Ready
+	left, read := done.State, h.load(t, c.State.Order.Ref())
+	if len(left.Notifications) == 0 && len(read.Notifications) == 0 {
+		left.Notifications, read.Notifications = nil, nil
+	}
+	if !reflect.DeepEqual(left, read) {
+		t.Fatalf("the commit leaves\n%+v\nand a load reads\n%+v", left, read)
+	}
+	return done
 }
 
 // one commits an order with one notification and returns the one delivery that it owes.

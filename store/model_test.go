@@ -109,10 +109,7 @@ func (m *machine) addNotification(rt *rapid.T) {
 	if len(state.Notifications) >= 4 {
 		rt.Skip("enough of them")
 	}
-	_, err := m.Commit(rt.Context(), store.Commit{State: state, Channel: "web", Put: []dispatcher.Notification{m.fresh(rt)}})
-	if err != nil {
-		rt.Fatal(err)
-	}
+	m.commit(rt, store.Commit{State: state, Channel: "web", Put: []dispatcher.Notification{m.fresh(rt)}})
 }
 
 func (m *machine) removeNotification(rt *rapid.T) {
@@ -122,9 +119,7 @@ func (m *machine) removeNotification(rt *rapid.T) {
 		rt.Skip("none to remove")
 	}
 	id := rapid.SampledFrom(state.Notifications).Draw(rt, "notification").ID
-	if _, err := m.Commit(rt.Context(), store.Commit{State: state, Remove: []string{id}}); err != nil {
-		rt.Fatal(err)
-	}
+	m.commit(rt, store.Commit{State: state, Remove: []string{id}})
 	if rapid.Bool().Draw(rt, "the process dies here") {
 		return
 	}

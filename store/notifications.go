@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -143,13 +144,12 @@ func (s *Store) decodeNotifications(ref dispatcher.OrderRef, records map[string]
 		}
 		all = append(all, n)
 	}
-	slices.SortFunc(all, func(a, b dispatcher.Notification) int {
-		if c := a.Created.Compare(b.Created); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
+	slices.SortFunc(all, byRegistration)
 	return all, nil
+}
+
+func byRegistration(a, b dispatcher.Notification) int {
+	return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID))
 }
 
 // amendTries bounds how often a note about a notification is tried against others who write the order.

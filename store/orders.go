@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -19,6 +20,7 @@ type State struct {
 	Order         dispatcher.Order
 	Notifications []dispatcher.Notification
 	token         string
+	weight        int // of the notifications, as Bytes has it; 0 while it is not known
 }
 
 // Known reports whether anything is known of the order: a document, or notifications registered ahead of it.
@@ -49,7 +51,8 @@ func (s *Store) Load(ctx context.Context, ref dispatcher.OrderRef) (State, error
 	if err != nil {
 		return State{}, err
 	}
-	state := State{Order: dispatcher.Order{Merchant: ref.Merchant, ID: ref.OrderID}}
+	// Cloned: the names of a request hold on to all of its headers.
+	state := State{Order: dispatcher.Order{Merchant: strings.Clone(ref.Merchant), ID: strings.Clone(ref.OrderID)}}
 	field := func(i int) string { text, _ := order.Val()[i].(string); return text }
 	if state.token = field(0); state.token == "" {
 		return state, nil
@@ -80,9 +83,10 @@ type Commit struct {
 	Sample     *dispatcher.Change        // what a test delivery is rendered from, without a change of the order
 }
 
-// Committed tells what can begin.
+// Committed tells what can begin, and what stands now.
 type Committed struct {
 	Ready []dispatcher.Task // deliveries that may begin now; the others wait in their lanes
+	State State             // as a Load would read it, unless somebody else has written since
 }
 
 // waitingCheck is when the sweep looks at a delivery that waits in its lane. Nothing has to happen to it by itself.
@@ -94,10 +98,11 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	now := s.now()
 	keys := []string{orderKey(ref), notificationsKey(ref), "", dueKey(ref.Shard()), historyKey(ref)}
 	keys[2] = keys[0] // no snapshot: the script does not touch it
-	args, err := s.commitArgs(c, now)
+	after, err := s.after(c, dispatcher.NewID(now))
 	if err != nil {
 		return Committed{}, err
 	}
+	args := after.args(c)
 	snapshot := []byte{}
 	if from := c.renderedFrom(); from != nil && len(c.Deliveries) > 0 {
 		keys[2] = snapshotKey(ref.Shard(), from.ID)
@@ -121,41 +126,13 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	if reply[0] != "ok" {
 		return Committed{}, fmt.Errorf("order %s: %w", ref.OrderID, dispatcher.ErrConflict)
 	}
-	var done Committed
+	done := Committed{State: after.state}
 	for i, d := range c.Deliveries {
 		if reply[i+1] == "1" {
 			done.Ready = append(done.Ready, d.Task())
 		}
 	}
 	return done, nil
-}
-
-func (s *Store) commitArgs(c Commit, now time.Time) ([]any, error) {
-	ref := c.State.Order.Ref()
-	args := []any{c.State.token, dispatcher.NewID(now)}
-	switch {
-	case c.Change != nil:
-		o := c.Change.Order
-		args = append(args, 5, "v", o.Version, "d", o.Document.JSON(), "c", o.Channel,
-			"t", millis(o.Created), "m", millis(o.Modified))
-	case !c.State.Known():
-		args = append(args, 1, "c", c.Channel)
-	default:
-		args = append(args, 0)
-	}
-	args = append(args, len(c.Put))
-	for _, n := range c.Put {
-		record, err := s.encodeNotification(ref, n)
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, n.ID, record)
-	}
-	args = append(args, len(c.Remove))
-	for _, id := range c.Remove {
-		args = append(args, id)
-	}
-	return args, nil
 }
 
 // renderedFrom is the change whose snapshot the deliveries need; nil when there is none.

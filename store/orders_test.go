@@ -80,10 +80,7 @@ func TestNotificationRoundTrip(t *testing.T) {
 		full.Scope = rule
 		plain := notification(t, "plain", dispatcher.OrderingNone)
 		plain.Created = began.Add(1000) // 1 µs later: the order of registration
-		commit := store.Commit{State: h.load(t, order("1")), Channel: "web", Put: []dispatcher.Notification{plain, full}}
-		if _, err := h.Commit(t.Context(), commit); err != nil {
-			t.Fatal(err)
-		}
+		h.commit(t, store.Commit{State: h.load(t, order("1")), Channel: "web", Put: []dispatcher.Notification{plain, full}})
 		state := h.load(t, order("1"))
 		if !state.Known() || state.Order.Exists() || state.Order.Channel != "web" {
 			t.Errorf("an order of which only notifications are known: %+v", state.Order)

@@ -23,12 +23,13 @@ type Producer struct {
 	inspector *asynq.Inspector
 	ringer    *ringer
 	fair      *fair
+	recent    *recent
 	log       *slog.Logger
 	metrics   *Metrics
 	now       func() time.Time
 }
 
-// ProducerConfig of a Producer; all but Now is needed.
+// ProducerConfig of a Producer; without a comment: needed.
 type ProducerConfig struct {
 	Store   *store.Store
 	Redis   redis.UniversalClient
@@ -36,6 +37,9 @@ type ProducerConfig struct {
 	Log     *slog.Logger
 	Metrics *Metrics
 	Now     func() time.Time // default time.Now
+	// RecentBytes bounds about how much memory is taken for orders that were written lately; default DefaultRecentBytes,
+	// and less than 0 means none.
+	RecentBytes int
 }
 
 // NewProducer returns a Producer. Run must be running for workers in other processes to be woken.
@@ -43,15 +47,21 @@ func NewProducer(cfg ProducerConfig) *Producer {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.RecentBytes == 0 {
+		cfg.RecentBytes = DefaultRecentBytes
+	}
 	return &Producer{
 		store: cfg.Store, rdb: cfg.Redis, client: asynq.NewClientFromRedisClient(cfg.Redis),
 		inspector: asynq.NewInspectorFromRedisClient(cfg.Redis), ringer: newRinger(cfg.Bell, cfg.Redis), fair: newFair(cfg.Now),
-		log: cfg.Log, metrics: cfg.Metrics, now: cfg.Now,
+		recent: newRecent(cfg.RecentBytes, cfg.Now), log: cfg.Log, metrics: cfg.Metrics, now: cfg.Now,
 	}
 }
 
-// Run wakes workers in other processes until the context ends.
-func (p *Producer) Run(ctx context.Context) { p.ringer.run(ctx) }
+// Run wakes workers in other processes, and forgets orders that nobody changes any more, until the context ends.
+func (p *Producer) Run(ctx context.Context) {
+	go p.recent.run(ctx)
+	p.ringer.run(ctx)
+}
 
 const (
 	// commitTries bounds how often a change is planned anew because somebody else wrote the same order meanwhile.
@@ -64,18 +74,26 @@ const (
 
 // Commit runs prepare on the order as it stands, commits what it returns, and enqueues what can begin; when somebody
 // else wrote the order meanwhile, it begins anew. prepare returning a nil Commit means that nothing is to be done.
+//
+// The first time, prepare may be given the order as this process wrote it last, which saves reading it: the commit is
+// refused if it no longer stands so. Whatever else prepare says is not taken for an answer then, only what it says of the
+// order as it was just read.
+//
 // Once Commit has returned nil everything is owed: a failed enqueue is left to the sweep and is no error.
 func (p *Producer) Commit(ctx context.Context, ref dispatcher.OrderRef, prepare func(store.State) (*store.Commit, error)) error {
 	for try := range commitTries {
 		if err := pauseBefore(ctx, try); err != nil {
 			return err
 		}
-		state, err := p.store.Load(ctx, ref)
+		state, remembered, err := p.stateOf(ctx, ref, try == 0)
 		if err != nil {
 			return err
 		}
 		commit, err := prepare(state)
-		if err != nil || commit == nil {
+		switch {
+		case remembered && (err != nil || commit == nil):
+			continue // to be said of the order as it stands
+		case err != nil || commit == nil:
 			return err
 		}
 		commit.State = state
@@ -86,6 +104,7 @@ func (p *Producer) Commit(ctx context.Context, ref dispatcher.OrderRef, prepare 
 		if err != nil {
 			return err
 		}
+		p.recent.keep(done.State)
 		p.metrics.committed(len(commit.Deliveries), commit.Change != nil)
 		// What is committed is owed, though the client may have hung up.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterCommit)
@@ -96,6 +115,17 @@ func (p *Producer) Commit(ctx context.Context, ref dispatcher.OrderRef, prepare 
 		return nil
 	}
 	return fmt.Errorf("order %s: %d other writers came first: %w", ref.OrderID, commitTries, dispatcher.ErrConflict)
+}
+
+// stateOf is the order as this process wrote it last, if it may be that, or as it stands.
+func (p *Producer) stateOf(ctx context.Context, ref dispatcher.OrderRef, recent bool) (state store.State, remembered bool, err error) {
+	if recent {
+		if state, remembered = p.recent.take(ref); remembered {
+			return state, true, nil
+		}
+	}
+	state, err = p.store.Load(ctx, ref)
+	return state, false, err
 }
 
 // pauseBefore spreads writers of one order that keep meeting: the first tries go at once, later ones after a random time.
@@ -188,6 +218,7 @@ func (p *Producer) DeleteOrder(ctx context.Context, ref dispatcher.OrderRef, che
 			return err
 		}
 		err = p.store.DeleteOrder(ctx, state)
+		p.recent.take(ref)
 		if errors.Is(err, dispatcher.ErrConflict) {
 			continue
 		}

@@ -1,0 +1,37 @@
+package scope
+
+import "reflect"
+
+// maxSlack is how much white space around a value is not worth reading it again: most clients end it with a line feed.
+const maxSlack = 16
+
+// StandsAlone reports whether an array or object is as it was read, and by itself: it holds on to no text but its own. A
+// value that was taken out of a document, or put together from several, keeps alive all that they were read from, which may
+// be many times as large. Who keeps such a value for long reads its [Value.JSON] again.
+func (v Value) StandsAlone() bool { return v.node != nil && v.node.alone }
+
+// Bytes is about how much memory a value takes that stands alone.
+func (v Value) Bytes() int { return len(v.text) + v.node.bytes() }
+
+// What a value takes beside its text.
+var (
+	nodeBytes   = int(reflect.TypeFor[node]().Size())
+	memberBytes = int(reflect.TypeFor[Member]().Size())
+	itemBytes   = int(reflect.TypeFor[Value]().Size())
+)
+
+const indexBytes = 40 // of one name in a map
+
+func (n *node) bytes() int {
+	if n == nil {
+		return 0
+	}
+	size := nodeBytes + len(n.members)*memberBytes + len(n.items)*itemBytes + len(n.index)*indexBytes
+	for i := range n.members {
+		size += n.members[i].Value.node.bytes()
+	}
+	for i := range n.items {
+		size += n.items[i].node.bytes()
+	}
+	return size
+}

@@ -1,0 +1,61 @@
+package scope_test
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/tidings/tidings/scope"
+)
+
+func TestStandsAlone(t *testing.T) {
+	t.Parallel()
+	read := parse(t, `{"a":{"b":[1]},"c":2}`)
+	for name, row := range map[string]struct {
+		v    scope.Value
+		want bool
+	}{
+		"as read":                 {read, true},
+		"with a line feed":        {parse(t, "{\"a\":1}\n"), true}, // as most clients send it
+		"with spaces inside":      {parse(t, `{ "a" : 1 }`), true}, // its own text
+		"much white space before": {parse(t, strings.Repeat(" ", 100)+`{"a":1}`), false},
+		"much white space after":  {parse(t, `[1]`+strings.Repeat(" ", 100)), false},
+		"a part":                  {read.Member("a"), false},
+		"a part as large":         {parse(t, `[{"a":1}]`).Items()[0], false},
+		"one member less":         {read.Without("c"), false},
+		"one member more":         {read.With("d", scope.Null), false},
+		"merged":                  {scope.Merge(read, parse(t, `{"c":3}`)), false},
+		"read again":              {parse(t, string(read.Without("c").JSON())), true},
+		"absent":                  {scope.Value{}, false},
+	} {
+		if got := row.v.StandsAlone(); got != row.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// Not parallel: what others allocate meanwhile would be counted.
+func TestBytesIsAboutWhatReadingTakes(t *testing.T) {
+	for name, text := range map[string]string{
+		"an order":        order(4, "completed", "93.09"),
+		"a large order":   order(40, "completed", "93.09"),
+		"many small ones": "[" + strings.Repeat("[1],", 1_000) + "[1]]",
+		"numbers":         "[" + strings.Repeat("1,", 1_000) + "1]",
+		"a long string":   `["` + strings.Repeat("x", 100_000) + `"]`,
+		"escaped names":   `{"a":[` + strings.Repeat(`{"\u0061":{"\u0062":1}},`, 1000) + `0]}`,
+	} {
+		data := []byte(text)
+		_ = parse(t, text) // the parser's own stacks grow
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		v, faults := scope.Parse(data, scope.DefaultLimits)
+		runtime.ReadMemStats(&after)
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		took := float64(after.TotalAlloc - before.TotalAlloc)
+		if said := float64(v.Bytes()); said < took/3 || said > took*1.2 {
+			t.Errorf("%s: %.0f bytes of text take %.0f, not %.0f", name, float64(len(text)), took, said)
+		}
+	}
+}
