@@ -45,13 +45,16 @@ func TestBenchMeasuresAllWays(t *testing.T) {
 	t.Parallel()
 	needRedisServer(t)
 	var got bench.SpeedReport
-	runBench(t, &got, "--quick", "--json", "--for", "1s", "--steady", "500ms")
+	runBench(t, &got, "--quick", "--json", "--for", "1s", "--steady", "500ms", "--idle", "300ms")
 	for _, way := range []string{"a", "b", "c"} {
 		if got.Rates[way].Min <= 0 || got.CPU[way] <= 0 {
 			t.Errorf("(%s): %+v, CPU %v", way, got.Rates[way], got.CPU[way])
 		}
 	}
 	if got.Ratios["c/b"] <= 0 || got.Ratios["c/a"] <= 0 || got.Latencies["c"].P50 <= 0 || got.Commands["c"] <= got.Commands["b"] || got.Bytes["c"] <= 0 {
+		t.Errorf("%+v", got)
+	}
+	if got.RoundTrips["c"] <= got.RoundTrips["b"] || got.RoundTrips["c"] >= got.Commands["c"] || got.Allocated <= 0 || got.Resident < 1<<20 || len(got.Bars) != 7 {
 		t.Errorf("%+v", got)
 	}
 	for _, r := range got.Runs {

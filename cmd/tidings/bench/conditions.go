@@ -16,8 +16,9 @@ type Conditions struct {
 	Redis   string    `json:"redis"`
 	Load    string    `json:"loadAverageBefore,omitempty"` // of the machine: what else was running
 	Rounds  int       `json:"rounds"`
-	Rate    int       `json:"changesPerSecond"` // of the steady loads
-	Seconds float64   `json:"seconds"`          // that each run is measured
+	Rate    int       `json:"changesPerSecond"`      // of the steady loads
+	Seconds float64   `json:"seconds"`               // that each run is measured
+	Idle    float64   `json:"idleSeconds,omitempty"` // that Tidings was watched doing nothing
 	Body    int       `json:"bodyBytes"`
 	Beside  bool      `json:"sideBySide,omitempty"` // runs and their baselines were made at the same time
 }

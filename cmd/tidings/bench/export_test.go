@@ -22,9 +22,17 @@ func (sc Scene) Judge(seen [][]Arrival, began time.Time, every time.Duration, n 
 	return sc.judge(seen, began, every, n, until)
 }
 
+// CostOf is what n deliveries cost, of which Redis told by INFO before and after.
+func CostOf(before, after string, n float64) Cost {
+	u, v := usage{CPU: map[string]float64{}}, usage{CPU: map[string]float64{}}
+	u.read(before)
+	v.read(after)
+	return v.since(u).each(n)
+}
+
 // ReportOf sums up rounds.
-func ReportOf(runs ...map[string]Way) SpeedReport {
-	r := SpeedReport{Kind: "speed", Runs: runs}
+func ReportOf(c Conditions, runs ...map[string]Way) SpeedReport {
+	r := SpeedReport{Kind: "speed", Conditions: c, Runs: runs}
 	r.sumUp()
 	return r
 }
