@@ -14,6 +14,7 @@ import (
 // benchCommand measures Tidings on this machine; package bench says how.
 type benchCommand struct {
 	Speed     benchSpeed     `cmd:"" default:"withargs" help:"Measure how quick it is, against plain Asynq and a bare loop of POSTs (the default)."`
+	Growth    benchGrowth    `cmd:"" help:"Measure what costs and rates become as something grows: fan-out, sizes, backlogs, workers, Events."`
 	Isolation benchIsolation `cmd:"" help:"Measure whether one bad target, or one busy merchant, slows others down."`
 }
 

@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"sync"
@@ -92,6 +93,16 @@ func TestStampSurvivesInTheDocument(t *testing.T) {
 	}
 	if _, _, ok := bench.ReadStamp([]byte(`{"benchStamp":"4`)); ok {
 		t.Error("half a stamp was read")
+	}
+}
+
+func TestOrdersOfASize(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{1 << 10, 10 << 10, 100 << 10} {
+		text := bench.DocumentOf(size)
+		if !json.Valid([]byte(text)) || len(text) < size*95/100 || len(text) > size*105/100 {
+			t.Errorf("%d bytes wanted, %d made: %.200s", size, len(text), text)
+		}
 	}
 }
 
