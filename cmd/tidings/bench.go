@@ -14,6 +14,7 @@ import (
 // benchCommand measures Tidings on this machine; package bench says how.
 type benchCommand struct {
 	Speed     benchSpeed     `cmd:"" default:"withargs" help:"Measure how quick it is, against plain Asynq and a bare loop of POSTs (the default)."`
+	Growth    benchGrowth    `cmd:"" help:"Measure what costs and rates become as something grows: fan-out, sizes, backlogs, workers, Events."`
 	Isolation benchIsolation `cmd:"" help:"Measure whether one bad target, or one busy merchant, slows others down."`
 }
 
@@ -25,13 +26,14 @@ type benchSpeed struct {
 	For     time.Duration `help:"How long each way is loaded as hard as it goes." default:"10s"`
 	Steady  time.Duration `help:"How long latencies are measured." default:"20s"`
 	Rate    int           `help:"Changes a second while latencies are measured." default:"50"`
+	Idle    time.Duration `help:"How long Tidings is watched doing nothing." default:"10s"`
 	Profile string        `help:"Write a CPU profile of Tidings under load (of the last round), for go tool pprof." type:"path" placeholder:"FILE"`
 }
 
 // Run measures and prints; bars that were missed are told, and are no error.
 func (c benchSpeed) Run(ctx context.Context, out output) error {
-	if c.Rounds < 1 || c.Rate < 1 || c.Rate > 100_000 || c.For < time.Second || c.Steady < 0 {
-		return usageError{errors.New("bench: --rounds and --rate must be at least 1 (a rate at most 100000), --for at least 1s, --steady at least 0s")}
+	if c.Rounds < 1 || c.Rate < 1 || c.Rate > 100_000 || c.For < time.Second || c.Steady < 0 || c.Idle < 0 {
+		return usageError{errors.New("bench: --rounds and --rate must be at least 1 (a rate at most 100000), --for at least 1s, --steady and --idle at least 0s")}
 	}
 	var old bench.SpeedReport
 	if c.Compare != "" {
@@ -40,9 +42,9 @@ func (c benchSpeed) Run(ctx context.Context, out output) error {
 			return usageError{err}
 		}
 	}
-	plan := bench.SpeedPlan{Rounds: c.Rounds, For: c.For, Steady: c.Steady, Rate: c.Rate}
+	plan := bench.SpeedPlan{Rounds: c.Rounds, For: c.For, Steady: c.Steady, Rate: c.Rate, Idle: c.Idle}
 	if c.Quick {
-		plan.Rounds, plan.For, plan.Steady = 2, min(c.For, 2*time.Second), min(c.Steady, 3*time.Second)
+		plan.Rounds, plan.For, plan.Steady, plan.Idle = 2, min(c.For, 1500*time.Millisecond), min(c.Steady, 2*time.Second), min(c.Idle, 3*time.Second)
 	}
 	cfg, err := benchConfig(out)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,13 +46,16 @@ func TestBenchMeasuresAllWays(t *testing.T) {
 	t.Parallel()
 	needRedisServer(t)
 	var got bench.SpeedReport
-	runBench(t, &got, "--quick", "--json", "--for", "1s", "--steady", "500ms")
+	runBench(t, &got, "--quick", "--json", "--for", "1s", "--steady", "500ms", "--idle", "300ms")
 	for _, way := range []string{"a", "b", "c"} {
 		if got.Rates[way].Min <= 0 || got.CPU[way] <= 0 {
 			t.Errorf("(%s): %+v, CPU %v", way, got.Rates[way], got.CPU[way])
 		}
 	}
 	if got.Ratios["c/b"] <= 0 || got.Ratios["c/a"] <= 0 || got.Latencies["c"].P50 <= 0 || got.Commands["c"] <= got.Commands["b"] || got.Bytes["c"] <= 0 {
+		t.Errorf("%+v", got)
+	}
+	if got.RoundTrips["c"] <= got.RoundTrips["b"] || got.RoundTrips["c"] >= got.Commands["c"] || got.Allocated <= 0 || got.Resident < 1<<20 || len(got.Bars) != 7 {
 		t.Errorf("%+v", got)
 	}
 	for _, r := range got.Runs {
@@ -78,9 +82,54 @@ func TestBenchMeasuresIsolation(t *testing.T) {
 	}
 }
 
+func TestBenchMeasuresGrowth(t *testing.T) {
+	t.Parallel()
+	needRedisServer(t)
+	var got bench.GrowthReport
+	runBench(t, &got, "growth", "--quick", "--json", "--only", "ingest,fanout,size,backlog,workers", "--deliveries", "40", "--open", "60")
+	want := map[string][]int{"ingest": {1, 32}, "fanout": {1, 20}, "size": {1 << 10, 100 << 10}, "backlog": {60}, "workers": {1, 4}}
+	if len(got.Parts) != len(want) {
+		t.Fatalf("%+v", got)
+	}
+	for _, part := range got.Parts {
+		var at []int
+		for _, step := range part.Steps {
+			at = append(at, step.At)
+			if step.PerSecond.Median <= 0 || step.Memory <= 0 || step.Resident <= 0 || !step.Complete {
+				t.Errorf("%s: %+v", part.Name, step)
+			}
+		}
+		if !slices.Equal(at, want[part.Name]) {
+			t.Errorf("%s: %v, want %v", part.Name, at, want[part.Name])
+		}
+	}
+}
+
+func TestBenchMeasuresQueries(t *testing.T) {
+	t.Parallel()
+	needRedisServer(t)
+	var got bench.GrowthReport
+	runBench(t, &got, "growth", "--json", "--only", "queries", "--events", "700")
+	if got.Queries == nil || got.Queries.Events < 700 || got.Queries.Memory <= 0 || len(got.Queries.Queries) != len(got.Bars) {
+		t.Fatalf("%+v", got)
+	}
+	for _, q := range got.Queries.Queries {
+		want := 10
+		switch q.Query {
+		case "the newest 100":
+			want = 100
+		case "of a notification": // two deliveries, of which one may have failed first
+			want = min(max(q.Found, 2), 3)
+		}
+		if q.Count == 0 || q.P50 <= 0 || q.Found != want {
+			t.Errorf("%+v", q)
+		}
+	}
+}
+
 func TestBenchNeedsARealRedis(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	for _, args := range [][]string{{"bench"}, {"bench", "isolation"}} {
+	for _, args := range [][]string{{"bench"}, {"bench", "isolation"}, {"bench", "growth"}} {
 		var out, said bytes.Buffer
 		if code := run(t.Context(), args, &out, &said); code != 1 || !strings.Contains(said.String(), "no redis-server or valkey-server on the PATH") {
 			t.Errorf("%v: exit status %d, %s", args, code, &said)
@@ -90,7 +139,8 @@ func TestBenchNeedsARealRedis(t *testing.T) {
 
 func TestBenchRefusesNonsense(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"bench", "--rounds", "0"}, {"bench", "--compare", t.TempDir() + "/none"}, {"bench", "isolation", "--window", "1ms"}} {
+	for _, args := range [][]string{{"bench", "--rounds", "0"}, {"bench", "--compare", t.TempDir() + "/none"}, {"bench", "isolation", "--window", "1ms"},
+		{"bench", "growth", "--open", "1"}, {"bench", "growth", "--only", "everything"}} {
 		var out, said bytes.Buffer
 		if code := run(t.Context(), args, &out, &said); code != 2 {
 			t.Errorf("%v: exit status %d, %s", args, code, &said)

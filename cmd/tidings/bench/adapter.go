@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,22 +19,33 @@ type adapter struct {
 	orders   int                    // a multiple of the targets
 	url      func(order int) string // where the changes of an order go
 	merchant func(order int) string // whose it is
+	fan      int                    // notifications of each order
+	filling  string                 // what an order holds besides its state
 	client   *http.Client
 }
 
 func (s *stand) adapter(prefix string, orders int, url, merchant func(order int) string) *adapter {
-	return &adapter{base: s.base + "/api/v0/checkout/orders/", token: s.token, prefix: prefix, orders: orders, url: url, merchant: merchant,
+	return &adapter{base: s.base() + "/api/v0/checkout/orders/", token: s.token, prefix: prefix, orders: orders, url: url, merchant: merchant,
+		fan: 1, filling: usualOrder,
 		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConns: openInFlight, MaxIdleConnsPerHost: openInFlight}}}
 }
 
 // registerWriters is how many register at once.
 const registerWriters = 16
 
-// register makes the orders, each with one notification that fires at every change of the state. They have no state yet,
-// so nothing is owed.
+// register makes the orders, each with notifications that fire at every change of the state. They have no state yet, so
+// nothing is owed; all else they have, so that what an order takes up is not counted as what its changes do.
 func (a *adapter) register(ctx context.Context, timeout time.Duration) error {
 	done := closedLoop(ctx, registerWriters, a.orders, time.Hour, func(ctx context.Context, order int, _ time.Time) error {
-		return a.put(ctx, order, fmt.Sprintf(`{"total":1,"notifications":[{"url":%q,"scope":{"state":["*"]},"timeout":%q}]}`, a.url(order), timeout))
+		var all []string
+		for i := range a.fan {
+			url := a.url(order + i)
+			if i > 0 {
+				url += "/" + strconv.Itoa(i) // the same twice would be registered once
+			}
+			all = append(all, fmt.Sprintf(`{"url":%q,"scope":{"state":["*"]},"timeout":%q}`, url, timeout))
+		}
+		return a.put(ctx, order, fmt.Sprintf(`{%s,"notifications":[%s]}`, a.filling, strings.Join(all, ",")))
 	})
 	if err := done.fault(ctx); err != nil {
 		return fmt.Errorf("register %d orders: %w", a.orders, err)
@@ -43,7 +55,7 @@ func (a *adapter) register(ctx context.Context, timeout time.Duration) error {
 
 // change is a sender.
 func (a *adapter) change(ctx context.Context, seq int, due time.Time) error {
-	return a.put(ctx, seq%a.orders, document(seq, due))
+	return a.put(ctx, seq%a.orders, filled(seq, due, a.filling))
 }
 
 func (a *adapter) put(ctx context.Context, order int, body string) error {
@@ -67,17 +79,35 @@ func (a *adapter) put(ctx context.Context, order int, body string) error {
 }
 
 // document is an order of about 1 KB in a state that it did not have before.
-func document(seq int, due time.Time) string {
-	return fmt.Sprintf(`{"state":{"currentStatus":"s%d"},%s,%s}`, seq, stamp(seq, due), usualOrder)
+func document(seq int, due time.Time) string { return filled(seq, due, usualOrder) }
+
+func filled(seq int, due time.Time, filling string) string {
+	return fmt.Sprintf(`{"state":{"currentStatus":"s%d"},%s,%s}`, seq, stamp(seq, due), filling)
 }
 
-var usualOrder = func() string {
-	var items []string
-	for i := range 5 {
-		items = append(items, fmt.Sprintf(`{"id":"%d","reference":"SKU-%05d","name":"Leather hiking boots, brown, size %d","quantity":%d,"price":{"includingVat":1249.00,"vat":249.80}}`,
-			i+1, 4711*(i+1), 38+i, i+1))
+// usualOrder makes a document of about 1 KB.
+var usualOrder = filling(func(i int, _ string) bool { return i < 5 })
+
+// fillingOf makes a document of about so many bytes, at least 1 KB; items beyond the usual ones do not repeat, so that
+// they cannot be compressed to nothing.
+func fillingOf(size int) string {
+	return filling(func(i int, items string) bool { return i < 5 || len(items) < size-len(usualOrder)/2 })
+}
+
+func filling(more func(i int, items string) bool) string {
+	var items strings.Builder
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := 0; more(i, items.String()); i++ {
+		name := fmt.Sprintf("Leather hiking boots, brown, size %d", 38+i)
+		if i >= 5 {
+			name = fmt.Sprintf("Article %016x", rng.Uint64())
+		}
+		if i > 0 {
+			items.WriteByte(',')
+		}
+		fmt.Fprintf(&items, `{"id":"%d","reference":"SKU-%05d","name":%q,"quantity":%d,"price":{"includingVat":1249.00,"vat":249.80}}`, i+1, 4711*(i+1), name, i+1)
 	}
 	return `"total":{"includingVat":18735.00,"currency":"SEK"},"customer":{"email":"kim.larsson@example.com","phone":"+46700000000",` +
 		`"address":{"firstName":"Kim","lastName":"Larsson","street":"Sveavagen 1","zip":"11157","city":"Stockholm","country":"SE"}},` +
-		`"cart":{"items":[` + strings.Join(items, ",") + `]}`
-}()
+		`"cart":{"items":[` + items.String() + `]}`
+}

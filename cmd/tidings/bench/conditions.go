@@ -16,8 +16,9 @@ type Conditions struct {
 	Redis   string    `json:"redis"`
 	Load    string    `json:"loadAverageBefore,omitempty"` // of the machine: what else was running
 	Rounds  int       `json:"rounds"`
-	Rate    int       `json:"changesPerSecond"` // of the steady loads
-	Seconds float64   `json:"seconds"`          // that each run is measured
+	Rate    int       `json:"changesPerSecond"`      // of the steady loads
+	Seconds float64   `json:"seconds"`               // that each run is measured
+	Idle    float64   `json:"idleSeconds,omitempty"` // that Tidings was watched doing nothing
 	Body    int       `json:"bodyBytes"`
 	Beside  bool      `json:"sideBySide,omitempty"` // runs and their baselines were made at the same time
 }
@@ -39,8 +40,11 @@ func conditions(ctx context.Context, cfg Config) (Conditions, error) {
 }
 
 func (c Conditions) String() string {
-	text := fmt.Sprintf("%s; %d CPUs, %s, %s; Redis %s; %d B bodies; %d rounds of %.0f s, steady load %d changes/s",
-		c.At.Format(time.RFC3339), c.CPUs, c.System, c.Go, c.Redis, c.Body, c.Rounds, c.Seconds, c.Rate)
+	text := fmt.Sprintf("%s; %d CPUs, %s, %s; Redis %s; %d B bodies; %d rounds",
+		c.At.Format(time.RFC3339), c.CPUs, c.System, c.Go, c.Redis, c.Body, c.Rounds)
+	if c.Seconds > 0 {
+		text += fmt.Sprintf(" of %.0f s, steady load %d changes/s", c.Seconds, c.Rate)
+	}
 	if c.Beside {
 		text += ", each run beside its baseline"
 	}

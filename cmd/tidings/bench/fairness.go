@@ -41,7 +41,7 @@ func fairness(ctx context.Context, cfg Config, burst int, sameTarget bool) (Fair
 	if sameTarget {
 		f.Scene, other = "burst to the same target", 0
 	}
-	s, err := newStand(ctx, cfg, parts{targets: 2, redis: true, tidings: true})
+	s, err := newStand(ctx, cfg, parts{targets: 2, redis: true, role: roleAll})
 	if err != nil {
 		return f, err
 	}

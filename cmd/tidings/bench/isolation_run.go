@@ -43,7 +43,11 @@ const stragglers = 5 * time.Second
 
 // run makes one run on a fresh stand. It calls begin when all is ready for the load.
 func (sc Scene) run(ctx context.Context, cfg Config, begin func()) (Run, error) {
-	s, err := newStand(ctx, cfg, parts{targets: sc.Targets, redis: true, tidings: !sc.Plain})
+	p := parts{targets: sc.Targets, redis: true, role: roleAll}
+	if sc.Plain {
+		p.role = ""
+	}
+	s, err := newStand(ctx, cfg, p)
 	if err != nil {
 		return Run{}, err
 	}
@@ -118,7 +122,7 @@ func (s *stand) watch(ctx context.Context, until time.Time) (inFlight []int, err
 		if err := wait(ctx, min(time.Second, time.Until(until))); err != nil {
 			return nil, err
 		}
-		if !time.Now().Before(until) || s.tidings == nil {
+		if !time.Now().Before(until) || len(s.tidings) == 0 {
 			return inFlight, wait(ctx, time.Until(until))
 		}
 		m, err := s.metrics(ctx)

@@ -56,6 +56,21 @@ func medianOf[T any](all []T, figure func(T) float64) float64 {
 	return SpreadOf(figures).Median
 }
 
+// medianLatency has the medians of the rounds' figures, but the highest of their maxima.
+func medianLatency[T any](all []T, latency func(T) Latency) Latency {
+	of := func(figure func(Latency) float64) float64 {
+		return medianOf(all, func(one T) float64 { return figure(latency(one)) })
+	}
+	l := Latency{
+		Count: int(of(func(l Latency) float64 { return float64(l.Count) })), P50: of(func(l Latency) float64 { return l.P50 }),
+		P95: of(func(l Latency) float64 { return l.P95 }), P99: of(func(l Latency) float64 { return l.P99 }),
+	}
+	for _, one := range all {
+		l.Max = max(l.Max, latency(one).Max)
+	}
+	return l
+}
+
 // ratio is 0 when there is nothing to compare with.
 func ratio(a, b float64) float64 {
 	if b == 0 {

@@ -52,7 +52,7 @@ func (s *stand) beginProfile() error {
 	if err := os.Remove(s.profiled); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return s.tidings.cmd.Process.Signal(profileSignal)
+	return s.tidings[0].process.cmd.Process.Signal(profileSignal)
 }
 
 // endProfile ends it, and returns when it is written.
@@ -60,7 +60,7 @@ func (s *stand) endProfile(ctx context.Context) error {
 	if s.profiled == "" {
 		return nil
 	}
-	if err := s.tidings.cmd.Process.Signal(profileSignal); err != nil {
+	if err := s.tidings[0].process.cmd.Process.Signal(profileSignal); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)

@@ -14,6 +14,7 @@ type SpeedPlan struct {
 	For    time.Duration // how long each way is loaded as hard as it goes
 	Steady time.Duration // how long the latencies are measured; 0: not at all
 	Rate   int           // changes a second meanwhile
+	Idle   time.Duration // how long Tidings is watched doing nothing; 0: not at all
 }
 
 // The three ways that are compared.
@@ -33,22 +34,19 @@ const (
 	speedWriters = 32
 	// asynqServers is what was found best for plain Asynq in one process.
 	asynqServers = 4
-	// drainSpeed bounds how long deliveries may take that are owed when the writers stop.
-	drainSpeed = 90 * time.Second
 )
 
 // Way is one way's figures in one round.
 type Way struct {
-	PerSecond float64            `json:"perSecond"` // delivered, from the first change to the last arrival
-	Delivered int                `json:"delivered"`
-	Written   float64            `json:"writtenPerSecond"` // changes that were accepted, while they were written
-	Recorded  int                `json:"eventsRecorded,omitempty"`
-	Parked    map[string]int     `json:"parked,omitempty"` // by why; it costs a delivery a second way through the queue
-	Commands  float64            `json:"redisCommandsPerDelivery,omitempty"`
-	Bytes     float64            `json:"redisNetworkBytesPerDelivery,omitempty"`
-	Memory    float64            `json:"redisMemoryBytesPerDelivery,omitempty"`
-	CPU       map[string]float64 `json:"cpuMsPerDelivery"` // by process, and "all"
-	Steady    Latency            `json:"steady,omitzero"`  // from PUT (or enqueue) to arrival at the steady rate
+	Cost
+	PerSecond float64        `json:"perSecond"` // delivered, from the first change to the last arrival
+	Delivered int            `json:"delivered"`
+	Written   float64        `json:"writtenPerSecond"` // changes that were accepted, while they were written
+	Recorded  int            `json:"eventsRecorded,omitempty"`
+	Parked    map[string]int `json:"parked,omitempty"`               // by why; it costs a delivery a second way through the queue
+	Resident  float64        `json:"tidingsResidentBytes,omitempty"` // when all was delivered
+	Idle      float64        `json:"idleCpuPercent,omitempty"`       // of one core: Tidings and Redis together, while nothing happens
+	Steady    Latency        `json:"steady,omitzero"`                // from PUT (or enqueue) to arrival at the steady rate
 }
 
 // Speed makes all measurements, round after round, so that what else happens on the machine meets all ways alike.
@@ -62,6 +60,7 @@ func Speed(ctx context.Context, cfg Config, p SpeedPlan) (SpeedReport, error) {
 		return report, err
 	}
 	report.Conditions.Rounds, report.Conditions.Rate, report.Conditions.Seconds = p.Rounds, p.Rate, p.For.Seconds()
+	report.Conditions.Idle = p.Idle.Seconds()
 	for round := range p.Rounds {
 		measured := map[string]Way{}
 		for _, way := range ways {

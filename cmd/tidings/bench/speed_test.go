@@ -12,9 +12,9 @@ import (
 
 func report(c float64) bench.SpeedReport {
 	way := func(perSecond float64) bench.Way {
-		return bench.Way{PerSecond: perSecond, CPU: map[string]float64{"all": 2000 / perSecond}, Steady: bench.Latency{Count: 9, P50: 4, P95: 8, P99: 12, Max: 20}}
+		return bench.Way{PerSecond: perSecond, Cost: bench.Cost{CPU: map[string]float64{"all": 2000 / perSecond}, Commands: 40, RoundTrips: 9, Memory: 1000}, Steady: bench.Latency{Count: 9, P50: 4, P95: 8, P99: 12, Max: 20}, Idle: 0.2}
 	}
-	return bench.ReportOf(
+	return bench.ReportOf(bench.Conditions{Rate: 50, Idle: 10},
 		map[string]bench.Way{"a": way(8000), "b": way(2000), "c": way(c)},
 		map[string]bench.Way{"a": way(4000), "b": way(1000), "c": way(c / 2)})
 }
@@ -37,6 +37,17 @@ func TestSpeedReportAsJSON(t *testing.T) {
 	if got.Kind != "speed" || got.Ratios["c/b"] != 0.5 || got.Ratios["c/a"] != 0.125 || got.Latencies["c"].P99Ms != 12 ||
 		got.Rates["c"].Median != 750 || got.Rates["c"].Max != 1000 {
 		t.Errorf("%+v of %s", got, text)
+	}
+}
+
+// What was not measured is no bar that was met.
+func TestBarsOfWhatWasNotMeasured(t *testing.T) {
+	t.Parallel()
+	way := bench.Way{PerSecond: 1000, Cost: bench.Cost{CPU: map[string]float64{"all": 1}, Commands: 20, Memory: 900}}
+	for _, bar := range bench.ReportOf(bench.Conditions{Rate: 50}, map[string]bench.Way{"a": way, "b": way, "c": way}).Bars {
+		if strings.HasPrefix(bar.Name, "p") || strings.Contains(bar.Name, "nothing happens") || bar.Measured == 0 {
+			t.Errorf("%+v", bar)
+		}
 	}
 }
 
@@ -71,8 +82,10 @@ func TestTables(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	report(1000).Print(&out)
-	for _, want := range []string{"(c) Tidings", "c/b 0.50 (0.50 to 0.50)", "c/b >= 1.0 MISSED", "p50 <= 10 ms met"} {
-		if !strings.Contains(out.String(), want) {
+	for _, want := range []string{"(c) Tidings", "c/b 0.50 (0.50 to 0.50)", "c/b >= 1 0.5 MISSED", "p50 from PUT to arrival at 50/s <= 10 ms 4 met",
+		"CPU of everything for a delivery <= 0.6 ms 3 MISSED", "Redis commands for change and delivery <= 30 40 MISSED",
+		"Redis memory for a delivered Event <= 1229 B 1000 met", "while nothing happens <= 1 % of a core 0.2 met"} {
+		if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -26,20 +27,35 @@ var ErrNoRedis = errors.New("no redis-server or valkey-server on the PATH: the b
 // stand is the processes of one measurement. Whatever opened, close closes, last opened first.
 type stand struct {
 	receivers *receivers
+	dir       string
 	redis     *embedded.Redis // nil where only the bare loop is measured
 	rdb       *redis.Client
-	tidings   *process // nil without
-	base      string   // of Tidings' API
+	tidings   []*tidings // the API is the first's; none: nothing of Tidings is measured
 	token     string
+	key       []byte // that Tidings seals with
 	profiled  string // file of the profile; "" for none
 	closers   []func()
 }
 
+// tidings is one process of it.
+type tidings struct {
+	process *process
+	base    string // of its API
+}
+
 // parts of a stand.
 type parts struct {
-	targets        int
-	redis, tidings bool
+	targets int
+	redis   bool
+	role    string // of the process of Tidings; "": there is none
 }
+
+// Roles of a process of Tidings.
+const (
+	roleAll    = "all"
+	roleAPI    = "api"
+	roleWorker = "worker"
+)
 
 func newStand(ctx context.Context, cfg Config, p parts) (s *stand, err error) {
 	s = &stand{}
@@ -48,24 +64,26 @@ func newStand(ctx context.Context, cfg Config, p parts) (s *stand, err error) {
 			s.close()
 		}
 	}()
-	dir, err := tempDir()
-	if err != nil {
+	if s.dir, err = tempDir(); err != nil {
 		return s, err
 	}
-	s.opened(func() { _ = os.RemoveAll(dir) })
-	if s.receivers, err = startReceivers(ctx, cfg, dir, p.targets); err != nil {
+	s.opened(func() { _ = os.RemoveAll(s.dir) })
+	if s.receivers, err = startReceivers(ctx, cfg, s.dir, p.targets); err != nil {
 		return s, err
 	}
 	s.opened(s.receivers.process.kill)
 	if p.redis {
-		if err := s.openRedis(ctx, dir); err != nil {
+		if err := s.openRedis(ctx); err != nil {
 			return s, err
 		}
 	}
-	if p.tidings {
-		return s, s.openTidings(ctx, cfg, dir)
+	if p.role == "" {
+		return s, nil
 	}
-	return s, nil
+	if err := s.configure(cfg); err != nil {
+		return s, err
+	}
+	return s, s.openTidings(ctx, cfg, p.role, 1)
 }
 
 func (s *stand) opened(closer func()) { s.closers = append(s.closers, closer) }
@@ -77,12 +95,12 @@ func (s *stand) close() {
 	s.closers = nil
 }
 
-func (s *stand) openRedis(ctx context.Context, dir string) (err error) {
+func (s *stand) openRedis(ctx context.Context) (err error) {
 	server, found := embedded.Find()
 	if !found {
 		return ErrNoRedis
 	}
-	s.redis, err = embedded.Start(ctx, embedded.Config{Server: server, DataDir: filepath.Join(dir, "redis"), Socket: filepath.Join(dir, "r.sock")})
+	s.redis, err = embedded.Start(ctx, embedded.Config{Server: server, DataDir: filepath.Join(s.dir, "redis"), Socket: filepath.Join(s.dir, "r.sock")})
 	if err != nil {
 		return err
 	}
@@ -97,44 +115,68 @@ func (s *stand) client(size int) *redis.Client {
 	return redis.NewClient(&redis.Options{Network: "unix", Addr: s.redis.Options().Addrs[0], ContextTimeoutEnabled: true, PoolSize: size})
 }
 
-var saidBase = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
-
-// openTidings runs the real thing, with its usual settings but for the rate limit of a token: one token makes all the load.
-func (s *stand) openTidings(ctx context.Context, cfg Config, dir string) (err error) {
-	s.token = rand.Text()
+// configure writes the settings of Tidings: the usual ones but for the rate limit of a token, as one token makes all the load.
+func (s *stand) configure(cfg Config) (err error) {
+	s.token, s.key = rand.Text(), store.NewSealingKey()
 	sum := sha256.Sum256([]byte(s.token))
 	text := fmt.Sprintf("redis-url: unix://%s\nlisten: 127.0.0.1:0\nsealing-key: %s\nallow-target: [127.0.0.0/8]\nrate-limit: 0\n"+
 		"tokens:\n  - {name: bench, hash: \"sha256:%s\", merchants: [\"*\"], role: admin}\n",
-		s.redis.Options().Addrs[0], base64.StdEncoding.EncodeToString(store.NewSealingKey()), hex.EncodeToString(sum[:]))
-	file := filepath.Join(dir, "tidings.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		s.redis.Options().Addrs[0], base64.StdEncoding.EncodeToString(s.key), hex.EncodeToString(sum[:]))
+	if err := os.WriteFile(s.settings(), []byte(text), 0o600); err != nil {
 		return err
 	}
-	if s.profiled, err = profileFile(cfg); err != nil {
-		return err
+	s.profiled, err = profileFile(cfg)
+	return err
+}
+
+// settings is the file that configure writes.
+func (s *stand) settings() string { return filepath.Join(s.dir, "tidings.yaml") }
+
+// base of the API.
+func (s *stand) base() string { return s.tidings[0].base }
+
+// openTidings runs the real thing, n processes in one role, and returns when all are ready.
+func (s *stand) openTidings(ctx context.Context, cfg Config, role string, n int) error {
+	started, faults := make([]*tidings, n), make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { started[i], faults[i] = s.startTidings(ctx, cfg, role) })
 	}
-	args := []string{"--config", file}
+	wg.Wait()
+	for _, t := range started {
+		if t != nil {
+			s.tidings = append(s.tidings, t)
+			s.opened(t.process.kill)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+var saidBase = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+
+// startTidings returns the process, too, when it runs and does not become ready.
+func (s *stand) startTidings(ctx context.Context, cfg Config, role string) (*tidings, error) {
+	args := []string{"--config", s.settings(), "--role", role}
 	if s.profiled != "" {
 		args = append(args, "--profile", s.profiled)
 	}
-	p, line, err := startProcess(ctx, cfg, dir, "serve", args...)
+	p, line, err := startProcess(ctx, cfg, s.dir, "serve", args...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.tidings = p
-	s.opened(p.kill)
-	if s.base = saidBase.FindString(line); s.base == "" {
-		return fmt.Errorf("start Tidings: it said %q", line)
+	t := &tidings{process: p, base: saidBase.FindString(line)}
+	if t.base == "" {
+		return t, fmt.Errorf("start Tidings: it said %q", line)
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
-		_, err := ask(ctx, http.MethodGet, s.base+"/health/ready", nil, nil)
+		_, err := ask(ctx, http.MethodGet, t.base+"/health/ready", nil, nil)
 		if err == nil {
-			return nil
+			return t, nil
 		}
 		if wait(ctx, 10*time.Millisecond) != nil {
-			return fmt.Errorf("wait until Tidings is ready: %w", err)
+			return t, fmt.Errorf("wait until Tidings is ready: %w", err)
 		}
 	}
 }

@@ -12,7 +12,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-const cpuMetric = "process_cpu_seconds_total"
+// What every process of Tidings tells of itself.
+const (
+	cpuMetric       = "process_cpu_seconds_total"
+	residentMetric  = "process_resident_memory_bytes"
+	allocatedMetric = "go_memstats_alloc_bytes_total"
+)
 
 var ownProcess = sync.OnceValue(func() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
@@ -34,10 +39,11 @@ func ownCPU() float64 {
 // usage is what a stand has used since it began.
 type usage struct {
 	Commands float64            // of Redis, those inside scripts too
+	Reads    float64            // how often Redis read from a connection
 	Bytes    float64            // that Redis read from and wrote to its connections
 	Memory   float64            // that Redis holds
 	CPU      map[string]float64 // seconds, by process
-	Metrics  map[string]float64 // of Tidings, by name with labels
+	Metrics  map[string]float64 // of Tidings, by name with labels; of several processes the sum
 }
 
 func (s *stand) usage(ctx context.Context) (u usage, err error) {
@@ -50,7 +56,7 @@ func (s *stand) usage(ctx context.Context) (u usage, err error) {
 			return u, err
 		}
 	}
-	if s.tidings != nil {
+	if len(s.tidings) > 0 {
 		if u.Metrics, err = s.metrics(ctx); err != nil {
 			return u, err
 		}
@@ -64,11 +70,19 @@ func (s *stand) redisUsage(ctx context.Context, u *usage) error {
 	if err != nil {
 		return fmt.Errorf("read what Redis used: %w", err)
 	}
+	u.read(info)
+	return nil
+}
+
+// read takes what Redis tells by INFO.
+func (u *usage) read(info string) {
 	for line := range strings.Lines(info) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		switch name {
 		case "total_net_input_bytes", "total_net_output_bytes":
 			u.Bytes += number(value)
+		case "total_reads_processed":
+			u.Reads = number(value)
 		case "used_memory":
 			u.Memory = number(value)
 		case "used_cpu_sys", "used_cpu_user":
@@ -79,21 +93,28 @@ func (s *stand) redisUsage(ctx context.Context, u *usage) error {
 			u.Commands += number(calls)
 		}
 	}
-	return nil
 }
 
 func (s *stand) metrics(ctx context.Context) (map[string]float64, error) {
-	text, err := ask(ctx, http.MethodGet, s.base+"/metrics", nil, http.Header{"Authorization": {"Bearer " + s.token}})
-	if err != nil {
-		return nil, fmt.Errorf("read the metrics of Tidings: %w", err)
-	}
 	all := map[string]float64{}
-	for line := range strings.Lines(string(text)) {
-		if i := strings.LastIndexByte(strings.TrimSpace(line), ' '); i > 0 && line[0] != '#' {
-			all[line[:i]] = number(strings.TrimSpace(line[i:]))
+	for _, t := range s.tidings {
+		text, err := ask(ctx, http.MethodGet, t.base+"/metrics", nil, http.Header{"Authorization": {"Bearer " + s.token}})
+		if err != nil {
+			return nil, fmt.Errorf("read the metrics of Tidings: %w", err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if i := strings.LastIndexByte(strings.TrimSpace(line), ' '); i > 0 && line[0] != '#' {
+				all[line[:i]] += number(strings.TrimSpace(line[i:]))
+			}
 		}
 	}
 	return all, nil
+}
+
+// resident is the memory of the processes of Tidings, in bytes, as the machine counts it.
+func (s *stand) resident(ctx context.Context) (float64, error) {
+	m, err := s.metrics(ctx)
+	return m[residentMetric], err
 }
 
 // number of a text that a machine wrote; 0 when it is none.
@@ -104,8 +125,8 @@ func number(text string) float64 {
 
 // since is what was used between two moments.
 func (u usage) since(before usage) usage {
-	d := usage{Commands: u.Commands - before.Commands, Bytes: u.Bytes - before.Bytes, Memory: u.Memory - before.Memory,
-		CPU: map[string]float64{}, Metrics: map[string]float64{}}
+	d := usage{Commands: u.Commands - before.Commands, Reads: u.Reads - before.Reads, Bytes: u.Bytes - before.Bytes,
+		Memory: u.Memory - before.Memory, CPU: map[string]float64{}, Metrics: map[string]float64{}}
 	for name, n := range u.CPU {
 		d.CPU[name] = n - before.CPU[name]
 	}
@@ -113,6 +134,27 @@ func (u usage) since(before usage) usage {
 		d.Metrics[name] = n - before.Metrics[name]
 	}
 	return d
+}
+
+// Cost is what one delivery (where only changes are taken: one change) used.
+type Cost struct {
+	Commands   float64            `json:"redisCommands,omitempty"`     // those inside scripts, too
+	RoundTrips float64            `json:"redisRoundTrips,omitempty"`   // as Redis counts its reads of a connection
+	Bytes      float64            `json:"redisNetworkBytes,omitempty"` // in and out
+	Memory     float64            `json:"redisMemoryBytes,omitempty"`  // that Redis holds more than before
+	Allocated  float64            `json:"tidingsAllocatedBytes,omitempty"`
+	CPU        map[string]float64 `json:"cpuMs"` // by process, and "all"
+}
+
+// each divides what was used by n.
+func (u usage) each(n float64) Cost {
+	c := Cost{Commands: ratio(u.Commands, n), RoundTrips: ratio(u.Reads, n), Bytes: ratio(u.Bytes, n), Memory: ratio(u.Memory, n),
+		Allocated: ratio(u.Metrics[allocatedMetric], n), CPU: map[string]float64{}}
+	for process, seconds := range u.CPU {
+		c.CPU[process] = ratio(1000*seconds, n)
+		c.CPU["all"] += ratio(1000*seconds, n)
+	}
+	return c
 }
 
 // labelled sums a metric's series by the value of one label, leaving out what is 0.
