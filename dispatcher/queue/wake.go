@@ -185,8 +185,9 @@ func (r *ringer) ring() {
 
 // run publishes until the context ends. A publish that fails is not repeated: idle servers poll every maxIdle anyway.
 func (r *ringer) run(ctx context.Context) {
-	pause := time.NewTicker(wakeEvery)
+	pause := time.NewTimer(0)
 	defer pause.Stop()
+	<-pause.C
 	for {
 		select {
 		case <-ctx.Done():
@@ -194,6 +195,7 @@ func (r *ringer) run(ctx context.Context) {
 		case <-r.due:
 			_ = r.rdb.Publish(ctx, wakeChannel, r.bell.name).Err()
 		}
+		pause.Reset(wakeEvery)
 		select {
 		case <-ctx.Done():
 			return
