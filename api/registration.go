@@ -21,6 +21,9 @@ type registration struct {
 // what is new gets an id. Nothing is half-registered: one fault refuses all. Those of configurations come first; they
 // have no faults, and no place in the request.
 func registerAll(registered, configured, requested []dispatcher.Notification, now time.Time) (registration, error) {
+	if len(configured) == 0 && len(requested) == 0 {
+		return registration{}, nil
+	}
 	all := slices.Clone(registered)
 	var put []dispatcher.Notification
 	var faults scope.Faults

@@ -113,8 +113,8 @@ func (n Notification) Scheme() string {
 // Bytes is about how much room the notification takes.
 func (n Notification) Bytes() int {
 	rule, schema := n.Scope.JSON()
-	size := len(n.ID) + len(n.AdapterID) + len(n.Reference) + len(n.Description) + len(n.URL) + len(rule.JSON()) +
-		len(schema.JSON()) + len(n.Options.JSON())
+	size := len(n.ID) + len(n.AdapterID) + len(n.Reference) + len(n.Description) + len(n.URL) + rule.Size() +
+		schema.Size() + n.Options.Size()
 	for _, s := range n.Secrets {
 		size += len(s.Secret.Reveal()) + len(s.Mark)
 	}

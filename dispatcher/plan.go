@@ -10,11 +10,16 @@ import (
 // of the notifications. It is pure: planned twice, the same deliveries come out.
 func Plan(change Change, notifications []Notification) []Delivery {
 	var owed []Delivery
+	match := func(s scope.Scope) []scope.Hit { return s.Match(change.Before, change.Order.Document) }
+	if len(notifications) > 1 { // then several may look at the same place
+		versions := scope.Compare(change.Before, change.Order.Document)
+		match = func(s scope.Scope) []scope.Hit { return s.MatchVersions(versions) }
+	}
 	for _, n := range notifications {
 		if !n.Stopped.IsZero() || (change.Actor != "" && slices.Contains(n.ExcludeActors, change.Actor)) {
 			continue
 		}
-		hits := n.Scope.Match(change.Before, change.Order.Document)
+		hits := match(n.Scope)
 		if len(hits) == 0 {
 			continue
 		}
@@ -44,10 +49,10 @@ func newDelivery(change Change, n Notification, hits []scope.Hit) Delivery {
 
 func evidence(hit scope.Hit) Evidence {
 	e := Evidence{Scope: hit.Key, Pointer: hit.Pointer.String(), Before: hit.Before, After: hit.After}
-	if len(e.Before.JSON()) > MaxEvidenceBytes {
+	if e.Before.LongerThan(MaxEvidenceBytes) {
 		e.Before, e.Truncated = scope.Value{}, true
 	}
-	if len(e.After.JSON()) > MaxEvidenceBytes {
+	if e.After.LongerThan(MaxEvidenceBytes) {
 		e.After, e.Truncated = scope.Value{}, true
 	}
 	return e

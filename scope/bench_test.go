@@ -36,6 +36,21 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// BenchmarkDiffOfLargerOrders changes the status and a number far in.
+func BenchmarkDiffOfLargerOrders(b *testing.B) {
+	for name, lines := range map[string]int{"1KB": 1, "10KB": 35, "100KB": 370} {
+		before, after := parse(b, order(lines, "accepted", "93.09")), parse(b, order(lines, "completed", "94"))
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if got := len(scope.Diff(before, after)); got != 3 {
+					b.Fatalf("%d changes", got)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkDiff(b *testing.B) {
 	before := parse(b, order(1, "accepted", "93.09"))
 	for name, row := range map[string]struct {

@@ -2,6 +2,7 @@ package scope
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -52,7 +53,7 @@ func Array(items ...Value) Value {
 // is absent is left out; of two with one name the later value stands in the place
 // of the earlier. Bytes of a name that are not UTF-8 become U+FFFD.
 func Object(members ...Member) Value {
-	var d draft
+	d := draft{members: make([]Member, 0, len(members))}
 	for _, m := range members {
 		if m.Value.IsAbsent() {
 			continue
@@ -96,9 +97,22 @@ func (v Value) Without(names ...string) Value {
 
 // quote encodes a string as RFC 8785 does, with the fewest escapes.
 func quote(s string) string {
+	if isPlain(s) {
+		return `"` + s + `"`
+	}
 	// The error says that bytes were no UTF-8; they are replaced all the same.
 	token, _ := jsontext.AppendQuote(make([]byte, 0, len(s)+2), s)
 	return string(token)
+}
+
+// isPlain reports whether plain quotes around an ASCII text are enough.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // spelling is a name's token, or "" when plain quotes around it are enough.

@@ -63,7 +63,7 @@ func (n *node) spelling(at int) string {
 }
 
 // JSON is the value as compact JSON, see [Value.AppendJSON].
-func (v Value) JSON() []byte { return v.AppendJSON(make([]byte, 0, len(v.text)+16)) }
+func (v Value) JSON() []byte { return v.AppendJSON(make([]byte, 0, v.Size())) }
 
 // MarshalJSON is [Value.JSON]; the error is always nil. Beware: encoding/json's
 // Marshal escapes & < > in what a marshaler returns. To keep an order as written,

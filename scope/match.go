@@ -32,39 +32,73 @@ type Hit struct {
 // A value too costly to validate (half a million applications of one schema to one
 // value) counts as valid.
 func (s Scope) Match(before, after Value) []Hit {
+	return s.MatchVersions(Versions{before: before, after: after})
+}
+
+// MatchVersions is [Scope.Match] for who matches many scopes against one change.
+func (s Scope) MatchVersions(v Versions) []Hit {
 	if s.byPointer {
-		return s.matchPointer(before, after)
+		return s.matchPointer(v)
 	}
 	var hits []Hit
 	if len(s.states) > 0 {
-		hits = s.matchState(before, after)
+		hits = s.matchState(v)
 	}
 	for _, w := range s.watchlist {
-		was, is := before.At(w.pointer), after.At(w.pointer)
-		if !Equal(was, is) {
-			hits = append(hits, Hit{Key: w.key, Pointer: w.pointer, Before: was, After: is})
+		if at := v.at(w.pointer); at.changed {
+			hits = append(hits, Hit{Key: w.key, Pointer: w.pointer, Before: at.was, After: at.is})
 		}
 	}
 	return hits
 }
 
-func (s Scope) matchState(before, after Value) []Hit {
-	was, is := before.At(currentStatus), after.At(currentStatus)
-	status, ok := is.Text()
-	if !ok || Equal(was, is) || !s.anyState && !slices.Contains(s.states, status) {
+func (s Scope) matchState(v Versions) []Hit {
+	at := v.at(currentStatus)
+	status, ok := at.is.Text()
+	if !ok || !at.changed || !s.anyState && !slices.Contains(s.states, status) {
 		return nil
 	}
-	return []Hit{{Key: "state." + status, Pointer: currentStatus, Before: was, After: is}}
+	return []Hit{{Key: "state." + status, Pointer: currentStatus, Before: at.was, After: at.is}}
 }
 
-func (s Scope) matchPointer(before, after Value) []Hit {
-	was, is := before.At(s.pointer), after.At(s.pointer)
-	if Equal(was, is) || s.compiled != nil && !holds(s.compiled, is) {
+func (s Scope) matchPointer(v Versions) []Hit {
+	at := v.at(s.pointer)
+	if !at.changed || s.compiled != nil && !holds(s.compiled, at.is) {
 		return nil
 	}
 	key := s.pointer.String()
 	if key == "" {
 		key = "/"
 	}
-	return []Hit{{Key: key, Pointer: s.pointer, Before: was, After: is}}
+	return []Hit{{Key: key, Pointer: s.pointer, Before: at.was, After: at.is}}
+}
+
+// Versions are an order before and after a change. Of those that [Compare] makes, each place is compared once, however
+// many scopes look at it: they are for one goroutine.
+type Versions struct {
+	before, after Value
+	places        map[Pointer]place // nil: nothing is remembered
+}
+
+// place is what a pointer leads to in both versions.
+type place struct {
+	was, is Value
+	changed bool
+}
+
+// Compare is for matching many scopes against one change.
+func Compare(before, after Value) Versions {
+	return Versions{before: before, after: after, places: map[Pointer]place{}}
+}
+
+func (v Versions) at(p Pointer) place {
+	if known, ok := v.places[p]; ok {
+		return known
+	}
+	at := place{was: v.before.At(p), is: v.after.At(p)}
+	at.changed = !Equal(at.was, at.is)
+	if v.places != nil {
+		v.places[p] = at
+	}
+	return at
 }

@@ -1,10 +1,7 @@
 package scope
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,7 +50,6 @@ func Parse(data []byte, limits Limits) (Value, Faults) {
 	p.limits = limits.orDefault()
 	p.utf8 = utf8.ValidString(p.src)
 	p.surrogates = strings.Contains(p.src, `\ud`) || strings.Contains(p.src, `\uD`)
-	p.dec.Reset(bytes.NewBuffer(data), tokenOptions...)
 	v, ok := p.value()
 	if ok {
 		p.checkEnd()
@@ -67,23 +63,17 @@ func Parse(data []byte, limits Limits) (Value, Faults) {
 	return v, nil
 }
 
-// tokenOptions turn off the two checks that would end the reading at the first
-// fault; the parser makes them itself.
-var tokenOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
-
 // keepStack is how many entries a parser at rest may hold on to: room for common
 // orders, not for the one that was very large.
 const keepStack = 1 << 12
 
-var parsers = sync.Pool{New: func() any {
-	return &parser{dec: jsontext.NewDecoder(bytes.NewBuffer(nil))}
-}}
+var parsers = sync.Pool{New: func() any { return new(parser) }}
 
-// parser walks the tokens once. members, spelled and items are stacks shared by all
+// parser walks the text once. members, spelled and items are stacks shared by all
 // open arrays and objects; each takes its part off when it closes.
 type parser struct {
-	dec        *jsontext.Decoder
 	src        string
+	pos        int  // how far it has been read
 	utf8       bool // all of src is valid UTF-8
 	surrogates bool // src holds escapes of surrogates, paired or not
 	limits     Limits
@@ -108,8 +98,7 @@ func (p *parser) release() {
 	clear(p.spelled)
 	clear(p.items)
 	clear(p.path)
-	p.dec.Reset(bytes.NewBuffer(nil))
-	*p = parser{dec: p.dec, path: p.path[:0], members: p.members[:0], spelled: p.spelled[:0], items: p.items[:0]}
+	*p = parser{path: p.path[:0], members: p.members[:0], spelled: p.spelled[:0], items: p.items[:0]}
 	if cap(p.members)+cap(p.items) > keepStack {
 		p.members, p.spelled, p.items = nil, nil, nil
 	}
@@ -118,13 +107,13 @@ func (p *parser) release() {
 
 // value reads the next value; false means that reading must end here.
 func (p *parser) value() (Value, bool) {
-	switch p.dec.PeekKind() {
-	case jsontext.KindBeginObject:
+	switch p.peek() {
+	case '{':
 		if len(p.path) < p.limits.MaxDepth {
 			return p.object()
 		}
 		return p.skip()
-	case jsontext.KindBeginArray:
+	case '[':
 		if len(p.path) < p.limits.MaxDepth {
 			return p.array()
 		}
@@ -137,35 +126,20 @@ func (p *parser) value() (Value, bool) {
 // skip passes over a value that is nested too deep.
 func (p *parser) skip() (Value, bool) {
 	ok := p.fault(fmt.Sprintf("nested deeper than %d levels", p.limits.MaxDepth))
-	if err := p.dec.SkipValue(); err != nil {
-		p.syntax(err)
-		return Value{}, false
+	dec := jsontext.NewDecoder(strings.NewReader(p.src[p.pos:]), tokenOptions...)
+	if err := dec.SkipValue(); err != nil {
+		return Value{}, p.syntax()
 	}
+	p.pos += int(dec.InputOffset())
 	return Value{}, ok
 }
 
 // checkEnd sees that nothing follows the value.
 func (p *parser) checkEnd() {
-	rest := strings.TrimLeft(p.src[p.dec.InputOffset():], " \t\r\n")
+	rest := strings.TrimLeft(p.src[p.pos:], " \t\r\n")
 	if rest != "" {
 		p.faults.add("", fmt.Sprintf("the JSON value ends before byte %d, but more follows", len(p.src)-len(rest)))
 	}
-}
-
-// syntax notes why the tokeniser stopped.
-func (p *parser) syntax(err error) {
-	if errors.Is(err, io.EOF) {
-		p.faults.add("", "there is no JSON value, the input is empty")
-		return
-	}
-	detail := fmt.Sprintf("syntax error: %v", err)
-	if serr, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		detail = fmt.Sprintf("syntax error at byte %d: %v", serr.ByteOffset, serr.Err)
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		detail = fmt.Sprintf("syntax error at byte %d: the input ends before the JSON value does", len(p.src))
-	}
-	p.fault(detail)
 }
 
 // fault notes a fault at the place the parser has reached.

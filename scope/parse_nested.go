@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // What a step's index says when it is not that of an array's item.
@@ -15,13 +13,13 @@ const (
 )
 
 func (p *parser) array() (Value, bool) {
-	start, ok := p.open(0)
-	if !ok {
-		return Value{}, false
-	}
+	start := p.open(0)
 	at, bottom := len(p.path)-1, len(p.items)
 	size, compact := 2, true
-	for p.dec.PeekKind() != jsontext.KindEndArray {
+	for first := true; !p.take(']'); first = false {
+		if !first && !p.take(',') {
+			return Value{}, p.syntax()
+		}
 		item, ok := p.value()
 		if !ok {
 			return Value{}, false
@@ -31,10 +29,7 @@ func (p *parser) array() (Value, bool) {
 		p.items = append(p.items, item)
 		p.path[at].index++
 	}
-	end, ok := p.close()
-	if !ok {
-		return Value{}, false
-	}
+	end := p.close()
 	v := Value{kind: KindArray, text: p.src[start:end]}
 	if items := p.items[bottom:]; len(items) > 0 {
 		// There is one comma less than items.
@@ -46,20 +41,14 @@ func (p *parser) array() (Value, bool) {
 }
 
 func (p *parser) object() (Value, bool) {
-	start, ok := p.open(atObject)
-	if !ok {
-		return Value{}, false
-	}
+	start := p.open(atObject)
 	o := openObject{bottom: len(p.members), size: 2, compact: true}
-	for p.dec.PeekKind() != jsontext.KindEndObject {
-		if !p.member(&o) {
+	for first := true; !p.take('}'); first = false {
+		if !p.member(&o, first) {
 			return Value{}, false
 		}
 	}
-	end, ok := p.close()
-	if !ok {
-		return Value{}, false
-	}
+	end := p.close()
 	v := Value{kind: KindObject, text: p.src[start:end]}
 	if members := p.members[o.bottom:]; len(members) > 0 {
 		n := node{members: members, index: o.index, compact: o.compact && o.size-1 == end-start}
@@ -83,9 +72,12 @@ type openObject struct {
 	index   map[string]int // once there are many members
 }
 
-func (p *parser) member(o *openObject) bool {
+func (p *parser) member(o *openObject, first bool) bool {
 	step := &p.path[len(p.path)-1]
 	step.index = atObject
+	if !first && !p.take(',') || p.peek() != '"' {
+		return p.syntax()
+	}
 	token, ok := p.token()
 	if !ok {
 		return false
@@ -102,8 +94,11 @@ func (p *parser) member(o *openObject) bool {
 		if !p.fault("the member's name: " + detail) {
 			return false
 		}
-	} else if p.occurs(o, name) && !p.fault(fmt.Sprintf("the member occurs again at byte %d", int(p.dec.InputOffset())-len(token))) {
+	} else if p.occurs(o, name) && !p.fault(fmt.Sprintf("the member occurs again at byte %d", p.pos-len(token))) {
 		return false
+	}
+	if !p.take(':') {
+		return p.syntax()
 	}
 	v, ok := p.value()
 	if !ok {
@@ -133,25 +128,18 @@ func (p *parser) occurs(o *openObject, name string) bool {
 	return false
 }
 
-// open reads a [ or { and says where it is.
-func (p *parser) open(index int) (start int, ok bool) {
-	if _, err := p.dec.ReadToken(); err != nil {
-		p.syntax(err)
-		return 0, false
-	}
+// open passes over a [ or { and says where it is.
+func (p *parser) open(index int) (start int) {
 	p.path = append(p.path, step{index: index})
-	return int(p.dec.InputOffset()) - 1, true
+	p.pos++
+	return p.pos - 1
 }
 
-// close reads a ] or } and says where it ends.
-func (p *parser) close() (end int, ok bool) {
-	if _, err := p.dec.ReadToken(); err != nil {
-		p.syntax(err)
-		return 0, false
-	}
+// close leaves the array or object whose ] or } was just read, and says where it ends.
+func (p *parser) close() (end int) {
 	p.path[len(p.path)-1] = step{}
 	p.path = p.path[:len(p.path)-1]
-	return int(p.dec.InputOffset()), true
+	return p.pos
 }
 
 // isCompact reports whether a value just read holds no white space between tokens.

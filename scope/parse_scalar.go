@@ -30,17 +30,6 @@ func (p *parser) scalar() (Value, bool) {
 	return v, ok
 }
 
-// token reads one scalar as it is written.
-func (p *parser) token() (string, bool) {
-	raw, err := p.dec.ReadValue()
-	if err != nil {
-		p.syntax(err)
-		return "", false
-	}
-	end := int(p.dec.InputOffset())
-	return p.src[end-len(raw) : end], true
-}
-
 // checkString looks for what the tokeniser was told to let pass.
 func (p *parser) checkString(token string) bool {
 	detail := p.stringFault(token)

@@ -1,6 +1,9 @@
 package scope
 
-import "reflect"
+import (
+	"math"
+	"reflect"
+)
 
 // maxSlack is how much white space around a value is not worth reading it again: most clients end it with a line feed.
 const maxSlack = 16
@@ -12,6 +15,41 @@ func (v Value) StandsAlone() bool { return v.node != nil && v.node.alone }
 
 // Bytes is about how much memory a value takes that stands alone.
 func (v Value) Bytes() int { return len(v.text) + v.node.bytes() }
+
+// Size is how many bytes [Value.JSON] has.
+func (v Value) Size() int { return v.sizeWithin(math.MaxInt) }
+
+// LongerThan reports whether [Value.JSON] has more than so many bytes, without reading on from there.
+func (v Value) LongerThan(most int) bool { return v.sizeWithin(most) > most }
+
+// sizeWithin is the size of the JSON; one that is larger than most may be told too small, but larger than most.
+func (v Value) sizeWithin(most int) int {
+	switch {
+	case v.kind == KindAbsent:
+		return len("null")
+	case v.kind != KindArray && v.kind != KindObject, v.node != nil && v.node.compact:
+		return len(v.text)
+	}
+	size := len("[]") + max(0, len(v.Items())+len(v.Members())-1) // the commas
+	for _, item := range v.Items() {
+		if size > most {
+			break
+		}
+		size += item.sizeWithin(most - size)
+	}
+	for i, m := range v.Members() {
+		if size > most {
+			break
+		}
+		name := len(v.node.spelling(i))
+		if name == 0 {
+			name = len(m.Name) + len(`""`)
+		}
+		size += name + len(":")
+		size += m.Value.sizeWithin(most - size)
+	}
+	return size
+}
 
 // What a value takes beside its text.
 var (

@@ -34,6 +34,26 @@ func TestStandsAlone(t *testing.T) {
 	}
 }
 
+func TestSize(t *testing.T) {
+	t.Parallel()
+	for _, v := range []scope.Value{
+		{}, scope.Null, parse(t, `[]`), parse(t, ` { } `), scope.Array(), scope.Object(), parse(t, `"caf\u00e9"`),
+		parse(t, order(2, "completed", "93.09")), parse(t, `[ 1, [2 , "x"], {"\u0061" : [ ], "b":{ } } ]`),
+		parse(t, `{ "\u0061":1, "b":2 }`).With("c", scope.Array(scope.Null, parse(t, `[ 1 ]`))).Without("b"),
+		scope.Object(scope.Member{Name: "a\"\n", Value: scope.Bool(true)}),
+	} {
+		want := len(v.JSON())
+		if got := v.Size(); got != want {
+			t.Errorf("%s has the size %d, want %d", v.JSON(), got, want)
+		}
+		for _, most := range []int{0, 1, want - 1, want, want + 1} {
+			if got := v.LongerThan(most); got != (want > most) {
+				t.Errorf("%s longer than %d: %v", v.JSON(), most, got)
+			}
+		}
+	}
+}
+
 // Not parallel: what others allocate meanwhile would be counted.
 func TestBytesIsAboutWhatReadingTakes(t *testing.T) {
 	for name, text := range map[string]string{

@@ -35,20 +35,21 @@ func (Norce) Render(m Message) (Rendered, error) {
 // norceOrder is the bare order.
 func norceOrder(s dispatcher.Snapshot) scope.Value {
 	order := s.Order
-	identity := []scope.Member{
+	own := order.Document.Members()
+	identity := [...]scope.Member{
 		text("id", order.ID),
 		text("merchant", order.Merchant),
 		text("channel", order.Channel),
 		text("created", order.Created.Format(time.RFC3339Nano)),
 		text("lastModified", order.Modified.Format(time.RFC3339Nano)),
 	}
-	var members []scope.Member
+	members := make([]scope.Member, 0, len(identity)+len(own)+1)
 	for _, m := range identity {
 		if order.Document.Member(m.Name).IsAbsent() {
 			members = append(members, m)
 		}
 	}
-	members = append(members, order.Document.Members()...)
+	members = append(members, own...)
 	members = append(members, member("notifications", publicNotifications(s.Notifications)))
 	return scope.Object(members...)
 }
@@ -56,7 +57,7 @@ func norceOrder(s dispatcher.Snapshot) scope.Value {
 func publicNotifications(all []dispatcher.PublicNotification) scope.Value {
 	items := make([]scope.Value, 0, len(all))
 	for _, n := range all {
-		var members []scope.Member
+		members := make([]scope.Member, 0, 8)
 		given := func(name, value string) {
 			if value != "" {
 				members = append(members, text(name, value))
