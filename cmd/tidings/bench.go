@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/tidings/tidings/cmd/tidings/bench"
@@ -28,6 +29,7 @@ type benchSpeed struct {
 	Rate    int           `help:"Changes a second while latencies are measured." default:"50"`
 	Idle    time.Duration `help:"How long Tidings is watched doing nothing." default:"10s"`
 	Profile string        `help:"Write a CPU profile of Tidings under load (of the last round), for go tool pprof." type:"path" placeholder:"FILE"`
+	Flame   string        `help:"Draw a flame graph of such a profile (SVG)." type:"path" placeholder:"FILE"`
 }
 
 // Run measures and prints; bars that were missed are told, and are no error.
@@ -50,10 +52,22 @@ func (c benchSpeed) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
-	cfg.Profile = c.Profile
+	if cfg.Profile = c.Profile; c.Flame != "" && c.Profile == "" {
+		dir, err := os.MkdirTemp("", "tdprofile")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		cfg.Profile = filepath.Join(dir, "cpu.pprof")
+	}
 	report, err := bench.Speed(ctx, cfg, plan)
 	if err != nil {
 		return err
+	}
+	if c.Flame != "" {
+		if err := bench.Flame(cfg.Profile, c.Flame, "Tidings under load"); err != nil {
+			return err
+		}
 	}
 	if err := printReport(out, c.JSON, report); err != nil || c.Compare == "" {
 		return err
