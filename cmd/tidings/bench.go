@@ -20,7 +20,7 @@ type benchCommand struct {
 }
 
 type benchSpeed struct {
-	Quick   bool          `help:"Two short rounds, within a minute."`
+	Quick   bool          `help:"At most two short rounds, within a minute."`
 	JSON    bool          `help:"Print one JSON object."`
 	Compare string        `help:"Tell what changed since an old report (made by --json)." type:"path" placeholder:"FILE"`
 	Rounds  int           `help:"Rounds; each measures every way once." default:"3"`
@@ -46,7 +46,7 @@ func (c benchSpeed) Run(ctx context.Context, out output) error {
 	}
 	plan := bench.SpeedPlan{Rounds: c.Rounds, For: c.For, Steady: c.Steady, Rate: c.Rate, Idle: c.Idle}
 	if c.Quick {
-		plan.Rounds, plan.For, plan.Steady, plan.Idle = 2, min(c.For, 1500*time.Millisecond), min(c.Steady, 2*time.Second), min(c.Idle, 3*time.Second)
+		plan.Rounds, plan.For, plan.Steady, plan.Idle = min(c.Rounds, 2), min(c.For, 1500*time.Millisecond), min(c.Steady, 2*time.Second), min(c.Idle, 3*time.Second)
 	}
 	cfg, err := benchConfig(out)
 	if err != nil {
