@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/tidings/tidings/cmd/tidings/bench"
@@ -19,7 +20,7 @@ type benchCommand struct {
 }
 
 type benchSpeed struct {
-	Quick   bool          `help:"Two short rounds, within a minute."`
+	Quick   bool          `help:"At most two short rounds, within a minute."`
 	JSON    bool          `help:"Print one JSON object."`
 	Compare string        `help:"Tell what changed since an old report (made by --json)." type:"path" placeholder:"FILE"`
 	Rounds  int           `help:"Rounds; each measures every way once." default:"3"`
@@ -28,6 +29,7 @@ type benchSpeed struct {
 	Rate    int           `help:"Changes a second while latencies are measured." default:"50"`
 	Idle    time.Duration `help:"How long Tidings is watched doing nothing." default:"10s"`
 	Profile string        `help:"Write a CPU profile of Tidings under load (of the last round), for go tool pprof." type:"path" placeholder:"FILE"`
+	Flame   string        `help:"Draw a flame graph of such a profile (SVG)." type:"path" placeholder:"FILE"`
 }
 
 // Run measures and prints; bars that were missed are told, and are no error.
@@ -44,16 +46,28 @@ func (c benchSpeed) Run(ctx context.Context, out output) error {
 	}
 	plan := bench.SpeedPlan{Rounds: c.Rounds, For: c.For, Steady: c.Steady, Rate: c.Rate, Idle: c.Idle}
 	if c.Quick {
-		plan.Rounds, plan.For, plan.Steady, plan.Idle = 2, min(c.For, 1500*time.Millisecond), min(c.Steady, 2*time.Second), min(c.Idle, 3*time.Second)
+		plan.Rounds, plan.For, plan.Steady, plan.Idle = min(c.Rounds, 2), min(c.For, 1500*time.Millisecond), min(c.Steady, 2*time.Second), min(c.Idle, 3*time.Second)
 	}
 	cfg, err := benchConfig(out)
 	if err != nil {
 		return err
 	}
-	cfg.Profile = c.Profile
+	if cfg.Profile = c.Profile; c.Flame != "" && c.Profile == "" {
+		dir, err := os.MkdirTemp("", "tdprofile")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		cfg.Profile = filepath.Join(dir, "cpu.pprof")
+	}
 	report, err := bench.Speed(ctx, cfg, plan)
 	if err != nil {
 		return err
+	}
+	if c.Flame != "" {
+		if err := bench.Flame(cfg.Profile, c.Flame, "Tidings under load"); err != nil {
+			return err
+		}
 	}
 	if err := printReport(out, c.JSON, report); err != nil || c.Compare == "" {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -46,7 +47,11 @@ func TestBenchMeasuresAllWays(t *testing.T) {
 	t.Parallel()
 	needRedisServer(t)
 	var got bench.SpeedReport
-	runBench(t, &got, "--quick", "--json", "--for", "1s", "--steady", "500ms", "--idle", "300ms")
+	flame := filepath.Join(t.TempDir(), "flame.svg")
+	runBench(t, &got, "--quick", "--json", "--for", "1s", "--steady", "500ms", "--idle", "300ms", "--flame", flame)
+	if svg, err := os.ReadFile(flame); err != nil || !bytes.Contains(svg, []byte("Deliverer.Deliver")) {
+		t.Errorf("the flame graph does not show what was measured: %v, %.300s", err, svg)
+	}
 	for _, way := range []string{"a", "b", "c"} {
 		if got.Rates[way].Min <= 0 || got.CPU[way] <= 0 {
 			t.Errorf("(%s): %+v, CPU %v", way, got.Rates[way], got.CPU[way])

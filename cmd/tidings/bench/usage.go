@@ -41,7 +41,7 @@ type usage struct {
 	Commands float64            // of Redis, those inside scripts too
 	Reads    float64            // how often Redis read from a connection
 	Bytes    float64            // that Redis read from and wrote to its connections
-	Memory   float64            // that Redis holds
+	Memory   float64            // that Redis holds, without its buffers for connections and its file
 	CPU      map[string]float64 // seconds, by process
 	Metrics  map[string]float64 // of Tidings, by name with labels; of several processes the sum
 }
@@ -79,12 +79,14 @@ func (u *usage) read(info string) {
 	for line := range strings.Lines(info) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		switch name {
+		case "mem_clients_normal", "mem_aof_buffer":
+			u.Memory -= number(value)
 		case "total_net_input_bytes", "total_net_output_bytes":
 			u.Bytes += number(value)
 		case "total_reads_processed":
 			u.Reads = number(value)
 		case "used_memory":
-			u.Memory = number(value)
+			u.Memory += number(value)
 		case "used_cpu_sys", "used_cpu_user":
 			u.CPU["redis"] += number(value)
 		}
