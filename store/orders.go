@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/dispatcher"
-	"github.com/tidings/tidings/scope"
+	"github.com/tidings/tidings/store/pack"
 )
 
 // State is an order with its notifications as they stood at one moment. Its token lets Commit refuse to overwrite what
@@ -34,7 +34,7 @@ func (s State) Notification(id string) (dispatcher.Notification, bool) {
 	return dispatcher.Notification{}, false
 }
 
-// Order hash: v version, k token, d document, c channel, t created (ms), m modified (ms).
+// Order hash: v version, k token, d document (packed), c channel, t created (ms), m modified (ms).
 var orderFields = []string{"k", "v", "d", "c", "t", "m"}
 
 // Load reads an order and its notifications in one round trip. An unknown order is a State that is not Known.
@@ -59,11 +59,13 @@ func (s *Store) Load(ctx context.Context, ref dispatcher.OrderRef) (State, error
 	o.Channel = field(3)
 	o.Created, o.Modified = parseMillis(field(4)), parseMillis(field(5))
 	if o.Version > 0 {
-		document, faults := scope.Parse([]byte(field(2)), scope.DefaultLimits)
-		if len(faults) > 0 {
-			return State{}, fmt.Errorf("stored order %s: %w", ref.OrderID, faults)
+		document, err := pack.Unpack([]byte(field(2)))
+		if err == nil {
+			o.Document, err = valueOf(document)
 		}
-		o.Document = document
+		if err != nil {
+			return State{}, fmt.Errorf("stored order %s: %w", ref.OrderID, err)
+		}
 	}
 	state.Notifications, err = s.decodeNotifications(ref, notifications.Val())
 	return state, err
@@ -136,7 +138,7 @@ func (s *Store) commitArgs(c Commit, now time.Time) ([]any, error) {
 	switch {
 	case c.Change != nil:
 		o := c.Change.Order
-		args = append(args, 5, "v", o.Version, "d", o.Document.JSON(), "c", o.Channel,
+		args = append(args, 5, "v", o.Version, "d", pack.Pack(o.Document.JSON()), "c", o.Channel,
 			"t", millis(o.Created), "m", millis(o.Modified))
 	case !c.State.Known():
 		args = append(args, 1, "c", c.Channel)
