@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/scope"
+	"github.com/tidings/tidings/store/pack"
 )
 
 // after is what a commit leaves: the texts that are written, and the state that a Load would make of them.
@@ -82,7 +83,7 @@ func (a after) args(c Commit) []any {
 	args := []any{c.State.token, a.state.token}
 	switch o := a.state.Order; {
 	case a.document != nil:
-		args = append(args, 5, "v", o.Version, "d", a.document, "c", o.Channel, "t", millis(o.Created), "m", millis(o.Modified))
+		args = append(args, 5, "v", o.Version, "d", pack.Pack(a.document), "c", o.Channel, "t", millis(o.Created), "m", millis(o.Modified))
 	case !c.State.Known():
 		args = append(args, 1, "c", o.Channel)
 	default:

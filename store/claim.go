@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -40,8 +39,8 @@ func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duratio
 		deliveryKey(shard, t.DeliveryID), dueKey(shard), laneKey(t.Ref(), t.NotificationID),
 		snapshotKey(shard, t.ChangeID), notificationsKey(t.Ref()),
 	}
-	reply, err := claimScript.Run(ctx, s.rdb, keys, t.DeliveryID, fmt.Sprintf("%06x", t.Generation),
-		claimedAt(now), millis(now.Add(lease)), flag(t.InLane), t.NotificationID).StringSlice()
+	reply, err := claimScript.Run(ctx, s.rdb, keys, t.DeliveryID, appendCount(nil, t.Generation),
+		appendTime(nil, now), millis(now.Add(lease)), flag(t.InLane), t.NotificationID).StringSlice()
 	if err != nil {
 		return Claim{}, unavailable("claim", err)
 	}
@@ -49,7 +48,7 @@ func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duratio
 	if c.State != Claimed {
 		return c, nil
 	}
-	before, err := decodeDelivery(t.DeliveryID, reply[1])
+	before, err := parseHead(t.DeliveryID, reply[1])
 	if err != nil {
 		return c, err
 	}
@@ -73,9 +72,6 @@ func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duratio
 	}
 	return c, nil
 }
-
-// claimedAt is how the head of a record tells when it was claimed.
-func claimedAt(t time.Time) string { return fmt.Sprintf("%013d", millis(t)) }
 
 // Renew moves the end of the lease of attempts that take long. One round trip.
 func (s *Store) Renew(ctx context.Context, lease time.Duration, deliveryIDs ...string) error {

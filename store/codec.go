@@ -3,12 +3,45 @@ package store
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/tidings/tidings/scope"
 )
 
-// marshal encodes without HTML escaping: what an adapter wrote as & stays &.
+// Deliveries, Events and snapshots are kept as CBOR (RFC 8949), whose maps have small numbers for names: a quarter of the
+// time of encoding/json, and two thirds of the bytes. Members that are not known here are passed over, so that an older
+// Tidings reads what a newer one wrote. A member that is no longer written keeps its number for ever.
+var (
+	cborWriter, _ = cbor.EncOptions{Sort: cbor.SortBytewiseLexical}.UserBufferEncMode()
+	// What is read was written by us, or is broken. That a target answered with bytes which are no UTF-8 must not make its
+	// Event unreadable.
+	cborReader, _ = cbor.DecOptions{
+		MaxNestedLevels: 8, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden, UTF8: cbor.UTF8DecodeInvalid,
+	}.DecMode()
+)
+
+// jsonOf is the JSON of a value as it stands in CBOR: the order of an adapter is kept as written. Absent is nothing.
+func jsonOf(v scope.Value) []byte {
+	if v.IsAbsent() {
+		return nil
+	}
+	return v.JSON()
+}
+
+// valueOf reads what jsonOf wrote.
+func valueOf(text []byte) (scope.Value, error) {
+	if len(text) == 0 {
+		return scope.Value{}, nil
+	}
+	v, faults := scope.Parse(text, scope.DefaultLimits)
+	if len(faults) > 0 {
+		return scope.Value{}, faults
+	}
+	return v, nil
+}
+
+// marshal encodes as JSON without HTML escaping: what an adapter wrote as & stays &.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -17,40 +50,4 @@ func marshal(v any) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// A packed value opens with one byte that says how it is kept, so that other ways can be added later.
-const (
-	packedPlain = 'p'
-	packedZstd  = 'z'
-	packFrom    = 256     // bytes; smaller texts do not gain
-	packedMax   = 8 << 20 // bytes; no value of ours unpacks to more
-)
-
-var (
-	zstdWriter, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(false))
-	zstdReader, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(packedMax))
-)
-
-func pack(plain []byte) []byte {
-	if len(plain) >= packFrom {
-		packed := zstdWriter.EncodeAll(plain, []byte{packedZstd})
-		if len(packed) < len(plain) {
-			return packed
-		}
-	}
-	return append([]byte{packedPlain}, plain...)
-}
-
-func unpack(packed []byte) ([]byte, error) {
-	if len(packed) == 0 {
-		return nil, fmt.Errorf("empty packed value")
-	}
-	switch packed[0] {
-	case packedPlain:
-		return packed[1:], nil
-	case packedZstd:
-		return zstdReader.DecodeAll(packed[1:], nil)
-	}
-	return nil, fmt.Errorf("packed value of unknown kind %q", packed[0])
 }

@@ -69,8 +69,7 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 	}
 	switch reply[0] {
 	case "ok":
-		held, err := decodeDelivery(d.ID, string(record))
-		return Moved{Held: held, Next: reply[1], next: readNext(reply[2:])}, err
+		return Moved{Held: heldAs(d, m.From.revision+1, record), Next: reply[1], next: readNext(reply[2:])}, nil
 	case "late":
 		if always {
 			err = s.eraseLate(ctx, d.ID, *m.Attempt)

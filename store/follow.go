@@ -23,7 +23,7 @@ func (f Follow) args() (at, until any) {
 	if f.At.IsZero() {
 		return "", ""
 	}
-	return claimedAt(f.At), millis(f.At.Add(f.Lease))
+	return appendTime(nil, f.At), millis(f.At.Add(f.Lease))
 }
 
 // next is the lane's next, as the script tells it: its record and, when it is claimed, what its attempt needs.

@@ -2,17 +2,17 @@ package store_test
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/fxamacker/cbor/v2"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/store/pack"
 )
 
 // raw is a delivery as it lies in Redis, read here without the store's own code.
@@ -22,18 +22,18 @@ type raw struct {
 	status   byte
 	expires  bool
 	events   map[string]bool // event id (16 bytes) -> failed
-	Merchant string          `json:"m"`
-	Channel  string          `json:"c"`
-	Order    string          `json:"o"`
-	Version  int64           `json:"v"`
-	Change   string          `json:"h"`
-	Notified string          `json:"n"`
-	Adapter  string          `json:"a"`
-	Ref      string          `json:"r"`
-	Scope    []string        `json:"k"`
-	Ordering string          `json:"l"`
-	Lone     bool            `json:"y"`
-	Settled  int64           `json:"z"`
+	Merchant string          `cbor:"1,keyasint"`
+	Channel  string          `cbor:"2,keyasint"`
+	Order    string          `cbor:"3,keyasint"`
+	Version  int64           `cbor:"4,keyasint"`
+	Change   string          `cbor:"5,keyasint"`
+	Notified string          `cbor:"6,keyasint"`
+	Adapter  string          `cbor:"8,keyasint"`
+	Ref      string          `cbor:"9,keyasint"`
+	Scope    []string        `cbor:"10,keyasint"`
+	Ordering string          `cbor:"14,keyasint"`
+	Lone     bool            `cbor:"23,keyasint"`
+	Settled  int64           `cbor:"25,keyasint"`
 }
 
 func (r raw) open() bool   { return strings.ContainsRune("prk", rune(r.status)) }
@@ -42,17 +42,10 @@ func (r raw) key(rest string) string {
 	return "td{" + r.shard + "}:" + rest
 }
 
-var unzstd, _ = zstd.NewReader(nil)
-
 // unpacked is a packed value as text: one that is not packed is given as it is.
 func unpacked(value string) string {
-	switch {
-	case strings.HasPrefix(value, "p"):
-		return value[1:]
-	case strings.HasPrefix(value, "z"):
-		if plain, err := unzstd.DecodeAll([]byte(value[1:]), nil); err == nil {
-			return string(plain)
-		}
+	if plain, err := pack.Unpack([]byte(value)); err == nil {
+		return string(plain)
 	}
 	return value
 }
@@ -66,7 +59,7 @@ func readRaw(t tb, key string, c content) raw {
 		t.Fatalf("%s: record %q", key, record)
 	}
 	r.status = record[12]
-	if err := json.Unmarshal([]byte(record[26:]), &r); err != nil {
+	if err := cbor.Unmarshal([]byte(record[26:]), &r); err != nil {
 		t.Fatalf("%s: %v", key, err)
 	}
 	for field, value := range c.hash {
@@ -74,9 +67,9 @@ func readRaw(t tb, key string, c content) raw {
 			continue
 		}
 		var a struct {
-			Reason string `json:"w"`
+			Reason string `cbor:"14,keyasint"`
 		}
-		if err := json.Unmarshal([]byte(unpacked(value)), &a); err != nil || len(field) != 17 {
+		if err := cbor.Unmarshal([]byte(unpacked(value)), &a); err != nil || len(field) != 17 {
 			t.Fatalf("%s field %q: %v", key, field, err)
 		}
 		r.events[field[1:]] = a.Reason != ""

@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/dispatcher"
-	"github.com/tidings/tidings/scope"
+	"github.com/tidings/tidings/store/pack"
 )
 
 // State is an order with its notifications as they stood at one moment. Its token lets Commit refuse to overwrite what
@@ -36,7 +36,7 @@ func (s State) Notification(id string) (dispatcher.Notification, bool) {
 	return dispatcher.Notification{}, false
 }
 
-// Order hash: v version, k token, d document, c channel, t created (ms), m modified (ms).
+// Order hash: v version, k token, d document (packed), c channel, t created (ms), m modified (ms).
 var orderFields = []string{"k", "v", "d", "c", "t", "m"}
 
 // Load reads an order and its notifications in one round trip. An unknown order is a State that is not Known.
@@ -62,11 +62,13 @@ func (s *Store) Load(ctx context.Context, ref dispatcher.OrderRef) (State, error
 	o.Channel = field(3)
 	o.Created, o.Modified = parseMillis(field(4)), parseMillis(field(5))
 	if o.Version > 0 {
-		document, faults := scope.Parse([]byte(field(2)), scope.DefaultLimits)
-		if len(faults) > 0 {
-			return State{}, fmt.Errorf("stored order %s: %w", ref.OrderID, faults)
+		document, err := pack.Unpack([]byte(field(2)))
+		if err == nil {
+			o.Document, err = valueOf(document)
 		}
-		o.Document = document
+		if err != nil {
+			return State{}, fmt.Errorf("stored order %s: %w", ref.OrderID, err)
+		}
 	}
 	state.Notifications, err = s.decodeNotifications(ref, notifications.Val())
 	return state, err

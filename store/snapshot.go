@@ -1,51 +1,90 @@
 package store
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/tidings/tidings/dispatcher"
-	"github.com/tidings/tidings/scope"
+	"github.com/tidings/tidings/store/pack"
 )
 
 type snapshotRecord struct {
-	Merchant      string                          `json:"m"`
-	OrderID       string                          `json:"o"`
-	Channel       string                          `json:"c"`
-	Version       int64                           `json:"v"`
-	Created       int64                           `json:"t"`
-	Modified      int64                           `json:"u"`
-	Notifications []dispatcher.PublicNotification `json:"n,omitempty"`
-	Document      scope.Value                     `json:"d"`
+	Merchant      string         `cbor:"1,keyasint"`
+	OrderID       string         `cbor:"2,keyasint"`
+	Channel       string         `cbor:"3,keyasint"`
+	Version       int64          `cbor:"4,keyasint"`
+	Created       int64          `cbor:"5,keyasint"`
+	Modified      int64          `cbor:"6,keyasint"`
+	Notifications []publicRecord `cbor:"7,keyasint,omitempty"`
+	Document      []byte         `cbor:"8,keyasint"` // JSON
+}
+
+type publicRecord struct {
+	ID          string `cbor:"1,keyasint"`
+	AdapterID   string `cbor:"2,keyasint,omitempty"`
+	Reference   string `cbor:"3,keyasint,omitempty"`
+	Description string `cbor:"4,keyasint,omitempty"`
+	Scope       []byte `cbor:"5,keyasint"`           // JSON
+	Schema      []byte `cbor:"6,keyasint,omitempty"` // JSON
+	Invoke      string `cbor:"7,keyasint"`
+	Version     string `cbor:"8,keyasint,omitempty"`
 }
 
 func encodeSnapshot(snap dispatcher.Snapshot) ([]byte, error) {
 	o := snap.Order
-	plain, err := marshal(snapshotRecord{
+	r := snapshotRecord{
 		Merchant: o.Merchant, OrderID: o.ID, Channel: o.Channel, Version: o.Version,
-		Created: millis(o.Created), Modified: millis(o.Modified),
-		Notifications: snap.Notifications, Document: o.Document,
-	})
-	if err != nil {
-		return nil, err
+		Created: millis(o.Created), Modified: millis(o.Modified), Document: jsonOf(o.Document),
 	}
-	return pack(plain), nil
+	for _, n := range snap.Notifications {
+		r.Notifications = append(r.Notifications, publicRecord{
+			ID: n.ID, AdapterID: n.AdapterID, Reference: n.Reference, Description: n.Description,
+			Scope: jsonOf(n.Scope), Schema: jsonOf(n.Schema), Invoke: n.Invoke, Version: n.Version,
+		})
+	}
+	plain, err := cborWriter.Marshal(&r)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	return pack.Pack(plain), nil
 }
 
-func decodeSnapshot(packed []byte) (dispatcher.Snapshot, error) {
+func decodeSnapshot(packed []byte) (snap dispatcher.Snapshot, err error) {
 	var r snapshotRecord
-	plain, err := unpack(packed)
+	plain, err := pack.Unpack(packed)
 	if err == nil {
-		err = json.Unmarshal(plain, &r)
+		err = cborReader.Unmarshal(plain, &r)
+	}
+	if err == nil {
+		snap, err = r.snapshot()
 	}
 	if err != nil {
 		return dispatcher.Snapshot{}, fmt.Errorf("snapshot: %w", err)
 	}
-	return dispatcher.Snapshot{
-		Order: dispatcher.Order{
-			Merchant: r.Merchant, ID: r.OrderID, Channel: r.Channel, Version: r.Version,
-			Created: fromMillis(r.Created), Modified: fromMillis(r.Modified), Document: r.Document,
-		},
-		Notifications: r.Notifications,
-	}, nil
+	return snap, nil
+}
+
+func (r snapshotRecord) snapshot() (dispatcher.Snapshot, error) {
+	document, err := valueOf(r.Document)
+	if err != nil {
+		return dispatcher.Snapshot{}, err
+	}
+	snap := dispatcher.Snapshot{Order: dispatcher.Order{
+		Merchant: r.Merchant, ID: r.OrderID, Channel: r.Channel, Version: r.Version,
+		Created: fromMillis(r.Created), Modified: fromMillis(r.Modified), Document: document,
+	}}
+	for _, n := range r.Notifications {
+		rule, err := valueOf(n.Scope)
+		if err != nil {
+			return dispatcher.Snapshot{}, err
+		}
+		schema, err := valueOf(n.Schema)
+		if err != nil {
+			return dispatcher.Snapshot{}, err
+		}
+		snap.Notifications = append(snap.Notifications, dispatcher.PublicNotification{
+			ID: n.ID, AdapterID: n.AdapterID, Reference: n.Reference, Description: n.Description,
+			Scope: rule, Schema: schema, Invoke: n.Invoke, Version: n.Version,
+		})
+	}
+	return snap, nil
 }

@@ -10,11 +10,15 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/store/pack"
 )
 
 // haystack is everything that was written or answered, by where it was.
@@ -34,8 +38,21 @@ func (h *haystack) add(place string, text string) {
 	}
 }
 
-// unpacked is what the zstd frames in the bytes hold: the store packs, and packed values lie in files, too.
+// bulk finds the texts in an append-only file that the store has packed with its dictionary; these bear no mark of their own.
+var bulk = regexp.MustCompile(`\$(\d+)\r\ns`)
+
+// unpacked is what the packed values in the bytes hold: the store packs, and what it packed lies in files, too.
 func unpacked(packed []byte) (plain []byte) {
+	for _, at := range bulk.FindAllSubmatchIndex(packed, -1) {
+		begin := at[1] - 1
+		size, err := strconv.Atoi(string(packed[at[2]:at[3]]))
+		if err != nil || begin+size > len(packed) {
+			continue
+		}
+		if value, err := pack.Unpack(packed[begin : begin+size]); err == nil {
+			plain = append(plain, value...)
+		}
+	}
 	magic := []byte{0x28, 0xb5, 0x2f, 0xfd}
 	for at := bytes.Index(packed, magic); at >= 0; {
 		decoder, err := zstd.NewReader(bytes.NewReader(packed[at:]), zstd.WithDecoderConcurrency(1), zstd.IgnoreChecksum(true))
@@ -68,7 +85,13 @@ func (h *haystack) keyspace(rdb *redis.Client) {
 		case "string":
 			value = rdb.Get(ctx, key).Val()
 		case "hash":
-			value = rdb.HGetAll(ctx, key).Val()
+			fields := rdb.HGetAll(ctx, key).Val()
+			for field, packed := range fields {
+				if plain, err := pack.Unpack([]byte(packed)); err == nil {
+					fields[field] += string(plain)
+				}
+			}
+			value = fields
 		case "list":
 			value = rdb.LRange(ctx, key, 0, -1).Val()
 		case "set":
@@ -159,3 +182,6 @@ func hasAnyPrefix(text string, prefixes []string) bool {
 	}
 	return false
 }
+
+// dictionaryWord is one that the store's dictionary has, of an order that is packed: there it is not to be read.
+const dictionaryWord = `"culture":"sv-SE","country":"SE"`
