@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidings/tidings/dispatcher/queue/batch"
 	"github.com/tidings/tidings/store/embedded"
 )
 
@@ -49,6 +50,29 @@ func (c redisClients) client(size int) redis.UniversalClient {
 		o.ContextTimeoutEnabled, o.PoolSize = true, size
 		return redis.NewClient(&o)
 	}
+}
+
+// batching returns a hook that gathers scripts, and what ends it. A Cluster gets none: a pipeline is split by slots
+// there, and nearly every order has one of its own.
+func (c redisClients) batching() (*batch.Hook, func() error) {
+	var carrier *redis.Client
+	switch {
+	case c.embedded != nil:
+		o := *c.embedded.Options().Simple()
+		o.PoolSize, o.MaxRetries = batch.Connections, -1
+		carrier = redis.NewClient(&o)
+	case c.target.cluster != nil:
+		return nil, nil
+	case c.target.failover != nil:
+		o := *c.target.failover
+		o.PoolSize, o.MaxRetries = batch.Connections, -1
+		carrier = redis.NewFailoverClient(&o)
+	default:
+		o := *c.target.single
+		o.PoolSize, o.MaxRetries = batch.Connections, -1
+		carrier = redis.NewClient(&o)
+	}
+	return batch.NewHook(carrier), carrier.Close
 }
 
 // describe says in one line where the data is.

@@ -20,6 +20,7 @@ import (
 	"github.com/tidings/tidings/api"
 	"github.com/tidings/tidings/dispatcher/outbound"
 	"github.com/tidings/tidings/dispatcher/queue"
+	"github.com/tidings/tidings/dispatcher/queue/batch"
 	"github.com/tidings/tidings/store"
 )
 
@@ -35,6 +36,7 @@ type service struct {
 	worker   *queue.Worker // nil without that role
 	sweeper  *queue.Sweeper
 	bell     *queue.Bell
+	batch    *batch.Hook // what the API and the worker call travels together; nil with a Cluster
 	rdb      redis.UniversalClient
 	refused  chan error // told when Redis came back only after the start, and holds what our keys do not read
 	closers  []func() error
@@ -63,6 +65,11 @@ func newService(ctx context.Context, set settings, log *slog.Logger) (s *service
 	}
 	s.rdb = s.redis.client(64 + set.concurrency)
 	s.opened(s.rdb.Close)
+	if hook, closer := s.redis.batching(); hook != nil {
+		s.opened(closer)
+		s.batch = hook
+		s.rdb.AddHook(s.batch)
+	}
 	st := store.New(store.Config{Redis: s.rdb, Sealer: sealer, Retention: set.retention, MerchantRetention: set.merchants})
 	out := outbound.New(outbound.Config{
 		AllowTargets: set.allowTargets, AllowPlainHTTP: set.allowPlainHTTP,
@@ -104,6 +111,9 @@ func (s *service) openWorker(st *store.Store, out *outbound.Client, metrics *que
 	rdb := s.redis.client(16 + s.set.concurrency)
 	rdb.AddHook(queue.Reviver{})
 	rdb.AddHook(s.bell)
+	if s.batch != nil {
+		rdb.AddHook(s.batch) // innermost: a dequeue that waits for the bell keeps nobody waiting
+	}
 	s.opened(rdb.Close)
 	s.worker = queue.NewWorker(queue.WorkerConfig{
 		Store: st, Producer: s.producer, Redis: rdb, Bell: s.bell, Outbound: out, Log: s.log, Metrics: metrics,

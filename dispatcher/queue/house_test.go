@@ -20,6 +20,7 @@ import (
 	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/dispatcher/outbound"
 	"github.com/tidings/tidings/dispatcher/queue"
+	"github.com/tidings/tidings/dispatcher/queue/batch"
 	"github.com/tidings/tidings/scope"
 	"github.com/tidings/tidings/store"
 	"github.com/tidings/tidings/store/storetest"
@@ -73,7 +74,10 @@ func newHouse(t *testing.T, rdb *redis.Client, workers int) *house {
 		options.PushNotificationProcessor = nil // not to be shared by two clients
 		options.PoolSize = 64
 		client, bell := redis.NewClient(&options), queue.NewBell()
+		options.PoolSize, options.MaxRetries = batch.Connections, -1
+		carrier := redis.NewClient(&options)
 		client.AddHook(bell)
+		client.AddHook(batch.NewHook(carrier))
 		listening, cancel := context.WithCancel(context.Background())
 		go bell.Listen(listening, rdb)
 		w := queue.NewWorker(queue.WorkerConfig{
@@ -83,7 +87,7 @@ func newHouse(t *testing.T, rdb *redis.Client, workers int) *house {
 		if err := w.Start(); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { w.Stop(); cancel(); client.Close() })
+		t.Cleanup(func() { w.Stop(); cancel(); client.Close(); carrier.Close() })
 	}
 	for range workers {
 		h.worker(t)
