@@ -23,7 +23,7 @@ func (h *house) owe(merchant, url string, n int) (ids []string) {
 	for i := range n {
 		h.ref = dispatcher.OrderRef{Merchant: merchant, OrderID: fmt.Sprintf("%s-%d-%d", merchant, h.orders.Add(1), i)}
 		h.register(url, func(n *dispatcher.Notification) {
-			n.Timeout = dispatcher.Duration(time.Second)
+			n.Timeout = dispatcher.Duration(h.timeout)
 			n.Retry = dispatcher.Retry{MaxAttempts: 50, Schedule: []dispatcher.Duration{dispatcher.Duration(time.Second)}}
 		})
 		for _, d := range h.change("completed") {

@@ -39,7 +39,8 @@ type house struct {
 	worker   func(*testing.T) // adds a worker
 
 	newSweeper func() *queue.Sweeper
-	orders     atomic.Int64 // made by owe
+	orders     atomic.Int64  // made by owe
+	timeout    time.Duration // of what owe owes
 }
 
 // clock is the time, and can be moved ahead.
@@ -51,7 +52,7 @@ func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 // newHouse builds a house; with workers it works, without nobody takes tasks.
 func newHouse(t *testing.T, rdb *redis.Client, workers int) *house {
 	t.Helper()
-	h := &house{t: t, rdb: rdb, clock: &clock{}, ref: dispatcher.OrderRef{Merchant: "acme", OrderID: "1001"}}
+	h := &house{t: t, rdb: rdb, clock: &clock{}, ref: dispatcher.OrderRef{Merchant: "acme", OrderID: "1001"}, timeout: time.Second}
 	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	sealer, err := store.NewSealer(store.NewSealingKey())
 	if err != nil {
