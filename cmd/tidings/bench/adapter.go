@@ -3,12 +3,13 @@ package bench
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // adapter changes orders over the API, as a shop does. Orders take turns, and so do their targets.
@@ -21,13 +22,13 @@ type adapter struct {
 	merchant func(order int) string // whose it is
 	fan      int                    // notifications of each order
 	filling  string                 // what an order holds besides its state
-	client   *http.Client
+	client   *fasthttp.Client       // what the loader takes of the machine is not to be mistaken for what Tidings takes
 }
 
 func (s *stand) adapter(prefix string, orders int, url, merchant func(order int) string) *adapter {
 	return &adapter{base: s.base() + "/api/v0/checkout/orders/", token: s.token, prefix: prefix, orders: orders, url: url, merchant: merchant,
 		fan: 1, filling: usualOrder,
-		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConns: openInFlight, MaxIdleConnsPerHost: openInFlight}}}
+		client: &fasthttp.Client{MaxConnsPerHost: openInFlight, MaxIdemponentCallAttempts: 1}}
 }
 
 // registerWriters is how many register at once.
@@ -59,23 +60,25 @@ func (a *adapter) change(ctx context.Context, seq int, due time.Time) error {
 }
 
 func (a *adapter) put(ctx context.Context, order int, body string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, a.base+a.prefix+strconv.Itoa(order), strings.NewReader(body))
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
+	req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(req)
+	defer fasthttp.ReleaseResponse(res)
+	req.SetRequestURI(a.base + a.prefix + strconv.Itoa(order))
+	req.Header.SetMethod(http.MethodPut)
 	req.Header.Set("Authorization", "Bearer "+a.token)
 	req.Header.Set("X-Merchant", a.merchant(order))
 	req.Header.Set("X-Channel", "web")
-	res, err := a.client.Do(req)
-	if err != nil {
+	req.SetBodyString(body)
+	if err := a.client.DoTimeout(req, res, time.Minute); err != nil {
 		return err
 	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode/100 != 2 {
-		err = fmt.Errorf("PUT: %d %s", res.StatusCode, text)
+	if res.StatusCode()/100 != 2 {
+		return fmt.Errorf("PUT: %d %s", res.StatusCode(), res.Body())
 	}
-	return err
+	return nil
 }
 
 // document is an order of about 1 KB in a state that it did not have before.
