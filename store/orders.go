@@ -100,14 +100,16 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	if err != nil {
 		return Committed{}, err
 	}
-	snapshot := []byte{}
+	var snap dispatcher.Snapshot
+	record, room := []byte{}, 0
 	if from := c.renderedFrom(); from != nil && len(c.Deliveries) > 0 {
 		keys[2] = snapshotKey(ref.Shard(), from.ID)
-		if snapshot, err = encodeSnapshot(c.snapshot()); err != nil {
+		snap = c.snapshot()
+		if record, room, err = encodeSnapshot(snap); err != nil {
 			return Committed{}, err
 		}
 	}
-	args = append(args, snapshot, millis(now), millis(now.Add(s.grace)), millis(now.Add(waitingCheck)))
+	args = append(args, record, millis(now), millis(now.Add(s.grace)), millis(now.Add(waitingCheck)))
 	for _, d := range c.Deliveries {
 		record, err := encodeDelivery(d, 1)
 		if err != nil {
@@ -122,6 +124,9 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	}
 	if reply[0] != "ok" {
 		return Committed{}, fmt.Errorf("order %s: %w", ref.OrderID, dispatcher.ErrConflict)
+	}
+	if len(record) > 0 { // its deliveries are mostly claimed here, and at once
+		s.snapshots.put(changeOf{ref, c.renderedFrom().ID}, snapshotAs(snap), room)
 	}
 	var done Committed
 	for i, d := range c.Deliveries {
