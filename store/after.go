@@ -30,7 +30,9 @@ func (s *Store) after(c Commit, token string) (after, error) {
 		o.Merchant, o.ID, o.Channel = c.State.Order.Merchant, c.State.Order.ID, strings.Clone(o.Channel)
 		o.Created, o.Modified = fromMillis(millis(o.Created)), fromMillis(millis(o.Modified))
 		a.document = o.Document.JSON()
-		if !o.Document.StandsAlone() {
+		if o.Document.StandsAlone() {
+			o.Document = o.Document.Clone()
+		} else {
 			document, faults := scope.Parse(a.document, scope.DefaultLimits)
 			if len(faults) > 0 {
 				return a, fmt.Errorf("order %s: %w", o.ID, faults) // no Load could read it

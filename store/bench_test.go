@@ -48,6 +48,16 @@ func BenchmarkCommit(b *testing.B) {
 	})
 }
 
+// An order of 1 KB with one notification, as every change of it reads it. One round trip.
+func BenchmarkLoad(b *testing.B) {
+	benchEach(b, func(b *testing.B, h *house) {
+		h.put(b, order("1"), sizedOrder(rand.New(rand.NewPCG(1, 1)), "created"), notification(b, "n1", "strict"))
+		for b.Loop() {
+			h.load(b, order("1"))
+		}
+	})
+}
+
 // One attempt of a delivery, without the POST: two round trips.
 func BenchmarkClaimAndRecord(b *testing.B) {
 	benchEach(b, func(b *testing.B, h *house) {

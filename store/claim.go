@@ -39,8 +39,10 @@ func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duratio
 		deliveryKey(shard, t.DeliveryID), dueKey(shard), laneKey(t.Ref(), t.NotificationID),
 		snapshotKey(shard, t.ChangeID), notificationsKey(t.Ref()),
 	}
+	change := changeOf{t.Ref(), t.ChangeID}
+	kept, isKept := s.snapshots.get(change)
 	reply, err := claimScript.Run(ctx, s.rdb, keys, t.DeliveryID, appendCount(nil, t.Generation),
-		appendTime(nil, now), millis(now.Add(lease)), flag(t.InLane), t.NotificationID).StringSlice()
+		appendTime(nil, now), millis(now.Add(lease)), flag(t.InLane), t.NotificationID, flag(isKept)).StringSlice()
 	if err != nil {
 		return Claim{}, unavailable("claim", err)
 	}
@@ -56,12 +58,8 @@ func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duratio
 	if c.Held, err = decodeDelivery(t.DeliveryID, reply[2]); err != nil {
 		return c, err
 	}
-	if reply[3] != "" {
-		snap, err := decodeSnapshot([]byte(reply[3]))
-		if err != nil {
-			return c, err
-		}
-		c.Snapshot = &snap
+	if c.Snapshot, err = s.claimedSnapshot(change, reply[3], kept, isKept); err != nil {
+		return c, err
 	}
 	if reply[4] != "" {
 		n, err := s.decodeNotification(t.Ref(), t.NotificationID, reply[4])

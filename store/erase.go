@@ -158,6 +158,7 @@ func (s *Store) eraseDelivery(ctx context.Context, id string) (done bool, err er
 		values = append(values, eventField(a.ID), text)
 	}
 	shard := h.Ref().Shard()
+	s.snapshots.drop(changeOf{h.Ref(), h.ChangeID})
 	// A settled delivery of a deleted order is not moved by anybody else: a retry needs its notification.
 	return true, s.pipelined(ctx, "erase delivery", func(p redis.Pipeliner) {
 		p.HSet(ctx, deliveryKey(shard, id), values...)

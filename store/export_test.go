@@ -9,6 +9,7 @@ var (
 	DecodeAttempt  = decodeAttempt
 	EncodeSnapshot = encodeSnapshot
 	DecodeSnapshot = decodeSnapshot
+	SnapshotAs     = snapshotAs
 )
 
 // EncodeDelivery returns the record of a delivery and what is held after it was written.
@@ -22,3 +23,12 @@ func EncodeDelivery(d dispatcher.Delivery, revision int) (string, Held, error) {
 
 // Revision is that of the record that was read.
 func (h Held) Revision() int { return h.revision }
+
+// NewCache is tested by itself: what it keeps is not told by the Store.
+var NewCache = newCache[string, int]
+
+// Get, Put, Drop and Bytes are those of the cache.
+func (c *cache[K, V]) Get(key K) (V, bool)           { return c.get(key) }
+func (c *cache[K, V]) Put(key K, value V, bytes int) { c.put(key, value, bytes) }
+func (c *cache[K, V]) Drop(key K)                    { c.drop(key) }
+func (c *cache[K, V]) Bytes() int                    { return c.bytes }

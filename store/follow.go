@@ -54,7 +54,7 @@ func (m Moved) NextTask() (dispatcher.Task, error) {
 }
 
 // Take returns the claim of the lane's next. With an error, Held is set when it can be given back. One round trip, for
-// the snapshot.
+// the snapshot, unless that is kept here.
 func (s *Store) Take(ctx context.Context, m Moved) (c Claim, err error) {
 	c = Claim{State: Claimed, Newest: m.next.newest}
 	if c.Held, err = decodeDelivery(m.Next, m.next.record); err != nil {
@@ -68,16 +68,21 @@ func (s *Store) Take(ctx context.Context, m Moved) (c Claim, err error) {
 		}
 		c.Notification = &n
 	}
-	packed, err := s.rdb.HGet(ctx, snapshotKey(ref.Shard(), c.Held.ChangeID), "b").Bytes()
-	if errors.Is(err, redis.Nil) {
-		return c, nil
-	}
-	if err != nil {
-		return c, unavailable("read snapshot", err)
-	}
-	snap, err := decodeSnapshot(packed)
-	if err == nil {
-		c.Snapshot = &snap
-	}
+	c.Snapshot, err = s.snapshotOf(ctx, ref, c.Held.ChangeID)
 	return c, err
+}
+
+// snapshotOf is the snapshot of an open delivery that was claimed just now; nil when it is gone. One that is kept here
+// needs no asking: a snapshot lives as long as a delivery of its change is open, and what deletes an order takes its
+// notifications first, without which nothing is sent.
+func (s *Store) snapshotOf(ctx context.Context, ref dispatcher.OrderRef, change string) (*dispatcher.Snapshot, error) {
+	of := changeOf{ref, change}
+	if kept, ok := s.snapshots.get(of); ok {
+		return &kept, nil
+	}
+	record, err := s.rdb.HGet(ctx, snapshotKey(ref.Shard(), change), "b").Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, unavailable("read snapshot", err)
+	}
+	return s.claimedSnapshot(of, record, dispatcher.Snapshot{}, false)
 }

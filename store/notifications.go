@@ -103,38 +103,6 @@ func (s *Store) encodeNotification(ref dispatcher.OrderRef, n dispatcher.Notific
 	})
 }
 
-func (s *Store) decodeNotification(ref dispatcher.OrderRef, id, text string) (dispatcher.Notification, error) {
-	var n dispatcher.Notification
-	var r notificationRecord
-	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		return n, fmt.Errorf("notification %s: %w", id, err)
-	}
-	plain, err := s.sealer.Open(r.Sealed, sealPlace(ref, id))
-	if err != nil {
-		return n, fmt.Errorf("notification %s: %w", id, err)
-	}
-	var part sealedPart
-	if err := json.Unmarshal(plain, &part); err != nil {
-		return n, fmt.Errorf("notification %s: %w", id, err)
-	}
-	rule, faults := scope.ParseScope(r.Scope, r.Schema)
-	if len(faults) > 0 {
-		return n, fmt.Errorf("notification %s: %w", id, faults)
-	}
-	n = dispatcher.Notification{
-		ID: id, AdapterID: r.AdapterID, Reference: r.Reference, Description: r.Description, Version: r.Version,
-		Method: r.Method, Scope: rule, ExcludeActors: r.ExcludeActors, Format: r.Format, Options: r.Options,
-		Signing: r.Signing, Secrets: part.secrets(), Ordering: dispatcher.Ordering(r.Ordering),
-		Retry: r.Retry, Timeout: dispatcher.Duration(r.Timeout), ExpiresAfter: dispatcher.Duration(r.ExpiresAfter),
-		Created: fromMicros(r.Created), Stopped: fromMillis(r.Stopped), SpelledInvoke: r.Invoke, URL: part.URL,
-		Handshake: r.Handshake, Consent: dispatcher.Consent{At: fromMillis(r.ConsentAt), To: r.ConsentTo},
-	}
-	for _, h := range part.Headers {
-		n.Headers = append(n.Headers, dispatcher.Header{Name: h[0], Value: dispatcher.Secret(h[1])})
-	}
-	return n, nil
-}
-
 func (s *Store) decodeNotifications(ref dispatcher.OrderRef, records map[string]string) ([]dispatcher.Notification, error) {
 	all := make([]dispatcher.Notification, 0, len(records))
 	for id, text := range records {

@@ -65,11 +65,15 @@ type Store struct {
 	merchants map[string]time.Duration // those with a retention of their own
 	grace     time.Duration
 	now       func() time.Time
+	opened    *cache[sealedNotification, dispatcher.Notification]
+	snapshots *cache[changeOf, dispatcher.Snapshot]
 }
 
 // New returns a Store over the client, which should have ContextTimeoutEnabled set.
 func New(cfg Config) *Store {
 	s := &Store{rdb: cfg.Redis, sealer: cfg.Sealer, retention: cfg.Retention, merchants: cfg.MerchantRetention, grace: cfg.Grace, now: cfg.Now}
+	s.opened = newCache[sealedNotification, dispatcher.Notification](openedBytes)
+	s.snapshots = newCache[changeOf, dispatcher.Snapshot](snapshotsBytes)
 	if s.retention <= 0 {
 		s.retention = DefaultRetention
 	}

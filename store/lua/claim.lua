@@ -3,10 +3,12 @@
 -- KEYS[1] record, KEYS[2] due, KEYS[3] lane, KEYS[4] snapshot, KEYS[5] notifications
 -- ARGV[1] delivery id, ARGV[2] generation (6 hex digits), ARGV[3] now (13 digits, ms), ARGV[4] end of the lease (ms)
 -- ARGV[5] "1" when the delivery is in a lane, ARGV[6] notification id
+-- ARGV[7] "1" when the caller has the snapshot: it is told only whether that is still there
 --
 -- The record opens with 26 characters: generation (6 hex), revision (6 hex), status (1 letter), claimed at (13 digits).
 -- Returns {"gone"|"stale"|"settled"|"busy"|"waiting"}, or
--- {"ok", record as it was, record as it is now, snapshot, notification, id of the newest of the lane}
+-- {"ok", record as it was, record as it is now, snapshot ("1" when the caller has it, "" when gone), notification, id of
+-- the newest of the lane}
 local cur = redis.call('HGET', KEYS[1], 'r')
 if not cur then return {'gone'} end
 if string.sub(cur, 1, 6) ~= ARGV[2] then return {'stale'} end
@@ -26,4 +28,10 @@ local rev = string.format('%06x', (tonumber(string.sub(cur, 7, 12), 16) + 1) % 1
 local new = string.sub(cur, 1, 6) .. rev .. status .. ARGV[3] .. string.sub(cur, 27)
 redis.call('HSET', KEYS[1], 'r', new)
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[1])
-return {'ok', cur, new, redis.call('HGET', KEYS[4], 'b') or '', redis.call('HGET', KEYS[5], ARGV[6]) or '', newest}
+local snapshot
+if ARGV[7] == '1' then
+	snapshot = redis.call('HEXISTS', KEYS[4], 'b') == 1 and '1' or ''
+else
+	snapshot = redis.call('HGET', KEYS[4], 'b') or ''
+end
+return {'ok', cur, new, snapshot, redis.call('HGET', KEYS[5], ARGV[6]) or '', newest}
