@@ -76,7 +76,7 @@ func (s *Server) allow(roles ...Role) gin.HandlerFunc {
 			writeProblem(c, problem(http.StatusForbidden, "role_forbidden", "The token's role does not allow this."))
 		case merchant == "":
 			writeProblem(c, problem(http.StatusBadRequest, "merchant_missing", "The header X-Merchant is missing."))
-		case !merchantIDShape.MatchString(merchant):
+		case !merchantIDShape.matches(merchant):
 			writeProblem(c, problem(http.StatusBadRequest, "merchant_invalid",
 				"The header X-Merchant must be 1 to 64 characters of A-Z a-z 0-9 . _ -"))
 		case !token.speaksFor(merchant):

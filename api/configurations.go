@@ -22,10 +22,10 @@ func readConfigurationAddress(c *gin.Context) (configurationAddress, scope.Fault
 		a.channel = c.GetHeader("X-Channel")
 	}
 	var faults scope.Faults
-	if !merchantIDShape.MatchString(a.channel) {
+	if !merchantIDShape.matches(a.channel) {
 		faults = append(faults, scope.Fault{Detail: "channel (header X-Channel, or in the path): expected 1 to 64 characters of A-Z a-z 0-9 . _ -"})
 	}
-	if !adapterIDShape.MatchString(a.adapterID) {
+	if !adapterIDShape.matches(a.adapterID) {
 		faults = append(faults, scope.Fault{Detail: "adapter id: expected 1 to 128 characters of A-Z a-z 0-9 . _ : -"})
 	}
 	return a, faults

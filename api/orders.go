@@ -73,7 +73,7 @@ func (s *Server) writeOrder(c *gin.Context, merge bool) {
 
 func (s *Server) orderRef(c *gin.Context) (dispatcher.OrderRef, scope.Faults) {
 	ref := dispatcher.OrderRef{Merchant: merchantOf(c), OrderID: c.Param("orderId")}
-	if !orderIDShape.MatchString(ref.OrderID) {
+	if !orderIDShape.matches(ref.OrderID) {
 		return ref, scope.Faults{{Detail: "order id: expected 1 to 128 characters of A-Z a-z 0-9 . _ : -"}}
 	}
 	return ref, nil

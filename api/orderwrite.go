@@ -51,10 +51,10 @@ func (s *Server) readOrderWrite(c *gin.Context, merge bool) (orderWrite, error) 
 
 // headerFaults have no pointer into the body; they name the header.
 func headerFaults(channel, actor string) (faults scope.Faults) {
-	if channel != "" && !merchantIDShape.MatchString(channel) {
+	if channel != "" && !merchantIDShape.matches(channel) {
 		faults = append(faults, scope.Fault{Detail: "header X-Channel: expected 1 to 64 characters of A-Z a-z 0-9 . _ -"})
 	}
-	if actor != "" && !adapterIDShape.MatchString(actor) {
+	if actor != "" && !adapterIDShape.matches(actor) {
 		faults = append(faults, scope.Fault{Detail: "header X-AdapterId: expected 1 to 128 characters of A-Z a-z 0-9 . _ : -"})
 	}
 	return faults

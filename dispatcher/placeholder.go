@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tidings/tidings/scope"
@@ -93,6 +94,11 @@ func parsePlaceholder(name, before string) (urlPart, error) {
 func pathBegun(before string) bool {
 	_, rest, ok := strings.Cut(before, "://")
 	return ok && strings.Contains(rest, "/")
+}
+
+// HasPlaceholders reports whether the URL depends on anything; else it resolves to itself.
+func (t URLTemplate) HasPlaceholders() bool {
+	return slices.ContainsFunc(t.parts, func(p urlPart) bool { return p.path != nil })
 }
 
 // NeedsConfiguration reports whether a placeholder refers to the adapter's configuration.

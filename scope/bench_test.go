@@ -43,7 +43,7 @@ func BenchmarkDiffOfLargerOrders(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if got := len(scope.Diff(before, after)); got != 3 {
+				if got := len(scope.Diff(before, after)); got != 2 {
 					b.Fatalf("%d changes", got)
 				}
 			}

@@ -82,7 +82,7 @@ func (s *State) Bytes() int {
 
 // args are those of the commit script, as far as the order and its notifications go.
 func (a after) args(c Commit) []any {
-	args := []any{c.State.token, a.state.token}
+	args := append(make([]any, 0, 32+2*len(c.Put)+len(c.Remove)+3*len(c.Deliveries)), c.State.token, a.state.token)
 	switch o := a.state.Order; {
 	case a.document != nil:
 		args = append(args, 5, "v", o.Version, "d", pack.Pack(a.document), "c", o.Channel, "t", millis(o.Created), "m", millis(o.Modified))

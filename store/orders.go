@@ -98,7 +98,7 @@ const waitingCheck = 10 * time.Minute
 func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	ref := c.State.Order.Ref()
 	now := s.now()
-	keys := []string{orderKey(ref), notificationsKey(ref), "", dueKey(ref.Shard()), historyKey(ref)}
+	keys := append(make([]string, 0, 5+2*len(c.Deliveries)), orderKey(ref), notificationsKey(ref), "", dueKey(ref.Shard()), historyKey(ref))
 	keys[2] = keys[0] // no snapshot: the script does not touch it
 	after, err := s.after(c, dispatcher.NewID(now))
 	if err != nil {

@@ -74,6 +74,7 @@ func newService(ctx context.Context, set settings, log *slog.Logger) (s *service
 	out := outbound.New(outbound.Config{
 		AllowTargets: set.allowTargets, AllowPlainHTTP: set.allowPlainHTTP,
 		RootCAs: set.roots, ClientCertificates: set.certificates,
+		MaxIdlePerHost: queue.TargetShare(set.concurrency), // fewer, and a busy target's connections would be dialled anew
 	})
 	s.opened(func() error { out.Close(); return nil })
 

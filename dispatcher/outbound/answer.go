@@ -36,6 +36,9 @@ func readBody(response *http.Response) (kept []byte, truncated bool, err error) 
 // when enough is out, so a bomb costs no more than its wrapping. What cannot be decoded is kept as it came; the body is
 // there for a person to read, and no verdict hangs on it.
 func unpack(raw []byte, coding string) (kept []byte, cut bool) {
+	if coding == "" {
+		return raw[:min(len(raw), maxKept)], len(raw) > maxKept
+	}
 	decoded, err := decoder(raw, coding)
 	if err != nil {
 		return raw[:min(len(raw), maxKept)], len(raw) > maxKept

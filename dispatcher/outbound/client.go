@@ -83,6 +83,9 @@ func (c *Client) transport(u *url.URL) *http.Transport {
 	if u.Scheme == "http" {
 		return c.http
 	}
+	if len(c.certified) == 0 {
+		return c.https
+	}
 	if t, found := c.certified[targetOf(u)]; found {
 		return t
 	}

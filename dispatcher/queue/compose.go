@@ -62,6 +62,9 @@ func (d *Deliverer) resolve(ctx context.Context, n dispatcher.Notification, snap
 	if err != nil {
 		return "", obstacle{dispatcher.ReasonBadURL, err.Error()}, nil
 	}
+	if !template.HasPlaceholders() {
+		return n.URL, obstacle{}, nil
+	}
 	order := snap.Order
 	values := order.Document
 	if values.Member("id").IsAbsent() {

@@ -37,6 +37,9 @@ const (
 	forgetTraffic = 10 * time.Minute
 )
 
+// TargetShare is how many attempts of a pool go to one target at the same time at most.
+func TargetShare(pool int) int { return max(pool/targetShare, minShare) }
+
 // traffic is what this process knows of one target.
 type traffic struct {
 	inFlight, slow, retries int
@@ -60,7 +63,7 @@ type Passage struct {
 }
 
 func newGate(pool int, now func() time.Time) *Gate {
-	return &Gate{now: now, pool: pool, share: max(pool/targetShare, minShare), targets: map[string]*traffic{}, gates: map[string]dispatcher.Gate{}, rings: map[string]bool{}}
+	return &Gate{now: now, pool: pool, share: TargetShare(pool), targets: map[string]*traffic{}, gates: map[string]dispatcher.Gate{}, rings: map[string]bool{}}
 }
 
 // enter counts the attempt in, or says why the delivery must be parked.

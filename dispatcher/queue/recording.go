@@ -139,15 +139,20 @@ func (d *Deliverer) report(ctx context.Context, del dispatcher.Delivery, a dispa
 	if err != nil {
 		level = slog.LevelError
 	}
-	var more []any
+	if !d.log.Enabled(ctx, level) {
+		return
+	}
+	line := append(make([]slog.Attr, 0, 16),
+		slog.String("outcome", string(a.Outcome)), slog.String("reason", string(a.Reason)), slog.Int("status", a.StatusCode),
+		slog.Int64("ms", a.Duration.Milliseconds()), slog.Int("attempt", a.Number), slog.String("trigger", string(a.Trigger)),
+		slog.String("sent", string(a.Sent)), slog.String("merchant", del.Merchant), slog.String("order", del.OrderID),
+		slog.Int64("version", del.OrderVersion), slog.String("notification", del.NotificationID),
+		slog.String("delivery", del.ID), slog.String("event", a.ID.String()), slog.String("url", a.URL))
 	if !a.NextAttemptAt.IsZero() {
-		more = append(more, "nextAttemptAt", a.NextAttemptAt)
+		line = append(line, slog.Time("nextAttemptAt", a.NextAttemptAt))
 	}
 	if err != nil {
-		more = append(more, "error", err)
+		line = append(line, slog.Any("error", err))
 	}
-	d.log.Log(ctx, level, "delivery.attempted", append([]any{"outcome", string(a.Outcome), "reason", string(a.Reason),
-		"status", a.StatusCode, "ms", a.Duration.Milliseconds(), "attempt", a.Number, "trigger", string(a.Trigger),
-		"sent", string(a.Sent), "merchant", del.Merchant, "order", del.OrderID, "version", del.OrderVersion,
-		"notification", del.NotificationID, "delivery", del.ID, "event", a.ID.String(), "url", a.URL}, more...)...)
+	d.log.LogAttrs(ctx, level, "delivery.attempted", line...)
 }

@@ -102,6 +102,9 @@ func basicOf(value string) []string {
 // path that hold a value of the adapter's configuration, which it returns. What such a value opens the URL with is its
 // base address, and told.
 func shown(template, called string) (told string, configured []string) {
+	if !strings.Contains(template, "{configuration.") {
+		return dispatcher.RedactURL(called), nil
+	}
 	path, query, has := strings.Cut(called, "?")
 	template, _, _ = strings.Cut(template, "?")
 	from, to := strings.Split(template, "/"), strings.Split(path, "/")
