@@ -97,18 +97,19 @@ func BenchmarkEvents(b *testing.B) {
 		}
 		for name, q := range map[string]store.Query{
 			"all":                    {},
+			"all, 100 a page":        {Limit: 100},
 			"of an order":            {OrderID: "order-500"},
 			"of an adapter":          {AdapterID: "erp"},
 			"failed":                 {Outcome: dispatcher.Failed},
 			"a status, looked for":   {StatusCode: "5xx"},
 			"adapter and class, too": {AdapterID: "wms", StatusCode: "5xx"},
 		} {
-			q.Merchant, q.Limit = "acme", 10
+			q.Merchant, q.Limit = "acme", max(q.Limit, 10)
 			b.Run(name, func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					page, err := h.Events(b.Context(), q)
-					if err != nil || len(page.Entries) != 10 {
+					if err != nil || len(page.Entries) != q.Limit {
 						b.Fatalf("%d events, %v", len(page.Entries), err)
 					}
 				}

@@ -35,9 +35,10 @@ type Page struct {
 }
 
 const (
-	scanPage = 100    // index members fetched from a shard at once when entries have to be looked at
-	lookMost = 2000   // Events loaded in one round trip
-	scanMost = 20_000 // Events that one query may look at
+	firstPage = 10     // index members fetched from a shard at first, besides a part of the page asked for
+	scanPage  = 100    // index members fetched from a shard at once at most
+	lookMost  = 2000   // Events loaded in one round trip
+	scanMost  = 20_000 // Events that one query may look at
 )
 
 // Events answers a query: from the most selective index, looking at entries only where no index answers whole. A page

@@ -22,18 +22,16 @@ func (s *Store) walk(ctx context.Context, q Query, fn func(e Entry, meant bool) 
 	for _, shard := range plan.shards {
 		cursors[shard] = lexBefore(q)
 	}
-	size := int64(scanPage)
-	if plan.exact {
-		size = int64(min(q.Limit+1, scanPage))
-	}
-	// 64 shards bring many members, of which a page mostly needs the first few; whoever looks for the rare soon looks at
-	// many at once.
+	// 64 shards bring many members, of which a page mostly needs the first few of each; whoever looks for the rare, or has
+	// all in few shards, soon looks at many at once.
+	size := min(firstPage+q.Limit/8, q.Limit+1, scanPage)
 	look := min(q.Limit+1, lookMost)
 	for len(cursors) > 0 {
-		members, err := s.nextMembers(ctx, plan, q, cursors, size)
+		members, err := s.nextMembers(ctx, plan, q, cursors, int64(size))
 		if err != nil {
 			return err
 		}
+		size = min(2*size, scanPage)
 		for len(members) > 0 {
 			n := min(look, len(members))
 			entries, err := s.readEntries(ctx, members[:n])
