@@ -112,12 +112,14 @@ func (s *service) openWorker(st *store.Store, out *outbound.Client, metrics *que
 	rdb := s.redis.client(16 + s.set.concurrency)
 	rdb.AddHook(queue.Reviver{})
 	rdb.AddHook(s.bell)
+	fetcher := queue.NewFetcher()
+	rdb.AddHook(fetcher)
 	if s.batch != nil {
 		rdb.AddHook(s.batch) // innermost: a dequeue that waits for the bell keeps nobody waiting
 	}
 	s.opened(rdb.Close)
 	s.worker = queue.NewWorker(queue.WorkerConfig{
-		Store: st, Producer: s.producer, Redis: rdb, Bell: s.bell, Outbound: out, Log: s.log, Metrics: metrics,
+		Store: st, Producer: s.producer, Redis: rdb, Bell: s.bell, Fetcher: fetcher, Outbound: out, Log: s.log, Metrics: metrics,
 		UserAgent: userAgent, Origin: s.set.webhookOrigin, Concurrency: s.set.concurrency, Servers: s.set.servers,
 	})
 	s.sweeper = queue.NewSweeper(st, s.producer, s.log, metrics, nil)

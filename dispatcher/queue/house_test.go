@@ -78,11 +78,13 @@ func newHouse(t *testing.T, rdb *redis.Client, workers int) *house {
 		options.PoolSize, options.MaxRetries = batch.Connections, -1
 		carrier := redis.NewClient(&options)
 		client.AddHook(bell)
+		fetcher := queue.NewFetcher()
+		client.AddHook(fetcher)
 		client.AddHook(batch.NewHook(carrier))
 		listening, cancel := context.WithCancel(context.Background())
 		go bell.Listen(listening, rdb)
 		w := queue.NewWorker(queue.WorkerConfig{
-			Store: h.store, Producer: h.producer, Redis: client, Bell: bell, Outbound: out, Log: log, Metrics: metrics,
+			Store: h.store, Producer: h.producer, Redis: client, Bell: bell, Fetcher: fetcher, Outbound: out, Log: log, Metrics: metrics,
 			UserAgent: "Tidings/test", Concurrency: 16, Servers: 1, Now: h.clock.now,
 		})
 		if err := w.Start(); err != nil {

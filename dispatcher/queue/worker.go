@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -21,6 +22,7 @@ type WorkerConfig struct {
 	Producer    *Producer
 	Redis       redis.UniversalClient // used by the Asynq servers alone: it must have the Bell as a hook
 	Bell        *Bell
+	Fetcher     *Fetcher // a hook of Redis, too, added after the Bell; nil: every task is fetched by itself
 	Outbound    *outbound.Client
 	Log         *slog.Logger
 	Metrics     *Metrics
@@ -39,6 +41,9 @@ const ShutdownTimeout = 35 * time.Second
 // ourPause is how long a task waits when it was a fault of ours (Redis away) that kept it from being attempted.
 const ourPause = 2 * time.Second
 
+// handBackWithin bounds how long a stopping worker tries to hand back what it has not begun.
+const handBackWithin = 5 * time.Second
+
 // Worker runs Asynq servers that make the attempts.
 type Worker struct {
 	cfg       WorkerConfig
@@ -46,6 +51,7 @@ type Worker struct {
 	keeper    *Keeper
 	servers   []*asynq.Server
 	ending    chan struct{}
+	running   atomic.Int64 // tasks that are being handled
 	stopping  chan struct{}
 	wg        sync.WaitGroup
 	cancel    context.CancelFunc
@@ -103,6 +109,9 @@ func (w *Worker) Start() error {
 	w.cancel = cancel
 	w.wg.Go(func() { w.deliverer.leases.run(ctx, w.cfg.Store, w.cfg.Log, w.cfg.Now) })
 	w.keeper.begin(ctx)
+	if w.cfg.Fetcher != nil {
+		w.cfg.Fetcher.Open(func() int { return w.cfg.Concurrency - int(w.running.Load()) })
+	}
 	w.wg.Go(func() { w.keeper.Run(ctx) })
 	for _, server := range w.servers {
 		if err := server.Start(asynq.HandlerFunc(w.process)); err != nil {
@@ -122,9 +131,22 @@ func (w *Worker) Stop() {
 	for _, server := range w.servers {
 		wg.Go(server.Shutdown)
 	}
+	w.handBack()
 	wg.Wait()
 	w.cancel()
 	w.wg.Wait()
+}
+
+// handBack lets other workers have at once what this one has fetched and will not begin.
+func (w *Worker) handBack() {
+	if w.cfg.Fetcher == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), handBackWithin)
+	defer cancel()
+	if err := w.cfg.Fetcher.Close(ctx, w.cfg.Redis); err != nil {
+		w.cfg.Log.Warn("worker.hand_back_failed", "error", err, "then", "left to the sweep")
+	}
 }
 
 // errOurs marks what is no failure of the target: Asynq does not count it.
@@ -140,6 +162,8 @@ type retryAt struct {
 func (r retryAt) Error() string { return r.why + "; next attempt due at " + r.at.Format(time.RFC3339) }
 
 func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
+	w.running.Add(1)
+	defer w.running.Add(-1)
 	t, err := parseTask(task.Payload())
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
