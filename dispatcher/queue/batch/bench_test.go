@@ -1,6 +1,7 @@
 package batch_test
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,6 +53,28 @@ func BenchmarkScripts(b *testing.B) {
 			})
 			b.ReportMetric(float64(cpu(b)-ours)/float64(b.N)/1000, "cpu-µs/op")
 			b.ReportMetric((redisCPU(b, rdb)-theirs)*1e6/float64(b.N), "redis-cpu-µs/op")
+		})
+	}
+}
+
+// What a script takes that nobody else calls at the same time: gathering must not make it slower.
+func BenchmarkLoneScript(b *testing.B) {
+	for _, way := range []string{"plain", "batched"} {
+		b.Run(way, func(b *testing.B) {
+			rdb := storetest.Server(b)
+			client := clone(b, rdb)
+			if way == "batched" {
+				client.AddHook(batch.NewHook(clone(b, rdb, once)))
+			}
+			if err := increment.Run(b.Context(), client, []string{"n"}, 1).Err(); err != nil {
+				b.Fatal(err)
+			}
+			ctx := context.WithoutCancel(b.Context()) // as workers have
+			for b.Loop() {
+				if err := increment.Run(ctx, client, []string{"n"}, 1).Err(); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

@@ -11,7 +11,8 @@
 //
 // What a caller can rely on is what go-redis gives him for a single command:
 //
-//   - His context ends his waiting at once, also when Redis hangs. The command may have run then, as with any answer
+//   - His context ends his waiting at once, also when Redis hangs. (Who has none that ends goes by himself when nobody
+//     else is about to: there is nothing to look at meanwhile.) The command may have run then, as with any answer
 //     that is lost; it does not run if it had not gone yet. A context ends nobody else's waiting.
 //   - Every answer and every error of Redis is that of the one command; NOSCRIPT, too, so that redis.Script.Run loads
 //     the script as usual.

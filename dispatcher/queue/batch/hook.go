@@ -62,6 +62,10 @@ func (h *Hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if !ok {
 			return next(ctx, cmd)
 		}
+		if ctx.Done() == nil && h.alone() {
+			defer h.land()
+			return next(ctx, cmd)
+		}
 		c := &call{cmd: redis.NewCmd(ctx, cmd.Args()...), size: size, over: ctx.Done(), done: make(chan struct{})}
 		h.board(c)
 		select {
@@ -78,6 +82,30 @@ func (h *Hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		script.SetErr(err)
 		return err
 	}
+}
+
+// alone takes a flight for a caller when all others are on the ground and nobody waits. He goes by himself, which spares
+// two changes of goroutine; only one whose context never ends may, since nobody looks at it meanwhile.
+func (h *Hook) alone() bool {
+	runtime.Gosched() // see fly
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.flying > 0 || len(h.waiting) > 0 {
+		return false
+	}
+	h.flying++
+	return true
+}
+
+// land gives the flight to those who have come to wait since, if any.
+func (h *Hook) land() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.waiting) > 0 {
+		go h.fly()
+		return
+	}
+	h.flying--
 }
 
 // board lets the call travel with the next flight, which begins at once unless all are on their way.
