@@ -54,7 +54,7 @@ func TestFlame(t *testing.T) {
 		t.Fatal(err)
 	}
 	for decoder := xml.NewDecoder(strings.NewReader(string(text))); ; {
-		if _, err := decoder.Token(); err == io.EOF {
+		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatalf("no XML: %v\n%s", err, text)
