@@ -100,7 +100,8 @@ func TestBenchMeasuresGrowth(t *testing.T) {
 		var at []int
 		for _, step := range part.Steps {
 			at = append(at, step.At)
-			if step.PerSecond.Median <= 0 || step.Memory <= 0 || step.Resident <= 0 || !step.Complete {
+			// So few deliveries can need less memory than a table of Redis that is just given back.
+			if step.PerSecond.Median <= 0 || step.Memory == 0 || step.Resident <= 0 || !step.Complete {
 				t.Errorf("%s: %+v", part.Name, step)
 			}
 		}

@@ -21,8 +21,8 @@ import (
 const (
 	flameWidth  = 1200 // pixels, all samples together
 	flameRow    = 16
-	flameHead   = 46  // above the first row
-	flameLeast  = 1.5 // pixels; what is narrower is left out, with all below it
+	flameHead   = 46   // above the first row
+	flameMost   = 1000 // frames; the narrowest beyond that are left out, with all below them
 	flameLetter = 6.3
 )
 
@@ -41,6 +41,24 @@ func (f *frame) called(name string) *frame {
 		f.calls[name] = &frame{name: name}
 	}
 	return f.calls[name]
+}
+
+// widest returns the least CPU time of so many frames; those that tie with more are left out.
+func (f *frame) widest(n int) int64 {
+	var all []int64
+	var collect func(f *frame)
+	collect = func(f *frame) {
+		for _, c := range f.calls {
+			all = append(all, c.ns)
+			collect(c)
+		}
+	}
+	collect(f)
+	if len(all) <= n {
+		return 0
+	}
+	slices.SortFunc(all, func(a, b int64) int { return cmp.Compare(b, a) })
+	return all[n] + 1
 }
 
 // Flame reads a CPU profile and writes its flame graph to a file.
@@ -87,7 +105,7 @@ func writeFlame(to io.Writer, p *profile.Profile, title string) error {
 	if root.ns == 0 {
 		return fmt.Errorf("the profile has no samples")
 	}
-	d := &drawing{perNs: flameWidth / float64(root.ns), whole: root.ns}
+	d := &drawing{perNs: flameWidth / float64(root.ns), whole: root.ns, least: root.widest(flameMost)}
 	d.row(root, 0, 0)
 	height := flameHead + (d.deepest+1)*flameRow
 	var head strings.Builder
@@ -110,6 +128,7 @@ type drawing struct {
 	text    strings.Builder
 	perNs   float64
 	whole   int64
+	least   int64 // ns of a frame that is drawn
 	deepest int
 }
 
@@ -121,11 +140,11 @@ func (d *drawing) row(f *frame, x float64, depth int) {
 	}
 	slices.SortFunc(calls, func(a, b *frame) int { return cmp.Or(cmp.Compare(b.ns, a.ns), cmp.Compare(a.name, b.name)) })
 	for _, c := range calls {
-		width := float64(c.ns) * d.perNs
-		if width < flameLeast {
+		if c.ns < d.least {
 			return
 		}
 		d.deepest = max(d.deepest, depth)
+		width := float64(c.ns) * d.perNs
 		y, name := flameHead+depth*flameRow, spoken(c.name)
 		fmt.Fprintf(&d.text, `<g><title>%s %.1f%%</title><rect class="%s" x="%.1f" y="%d" width="%.1f" height="%d"/>`,
 			escaped(name), 100*float64(c.ns)/float64(d.whole), flameClass(c.name), x, y, width, flameRow)

@@ -3,6 +3,7 @@ package bench_test
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 	"github.com/tidings/tidings/cmd/tidings/bench"
 )
 
-// Ten seconds: six in serve, which calls encode for four of them, three in generic code, and a little that nobody could see.
+// Ten seconds: six in serve, which calls encode for four of them, four in generic code, and very little in very many.
 func TestFlame(t *testing.T) {
 	t.Parallel()
 	location := map[string]*profile.Location{}
@@ -35,8 +36,10 @@ func TestFlame(t *testing.T) {
 	sample(4*time.Second, "github.com/tidings/tidings/api.(*Server).encode", "net/http.serve")
 	sample(2*time.Second, "net/http.serve")
 	sample(3990*time.Millisecond, "example.com/a<b/v3.(*T[go.shape.[]example.com/x.U]).F")
-	sample(time.Millisecond, "runtime.unseen")
-	sample(9*time.Millisecond, "runtime.unseen2")
+	for i := range 1100 { // more than are drawn
+		sample(9*time.Microsecond, fmt.Sprintf("runtime.unseen%d", i))
+	}
+	sample(100*time.Microsecond, "runtime.seen")
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "cpu.pprof"), filepath.Join(dir, "cpu.svg")
 	file, err := os.Create(from)
@@ -51,7 +54,7 @@ func TestFlame(t *testing.T) {
 		t.Fatal(err)
 	}
 	for decoder := xml.NewDecoder(strings.NewReader(string(text))); ; {
-		if _, err := decoder.Token(); err == io.EOF {
+		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatalf("no XML: %v\n%s", err, text)
@@ -67,8 +70,8 @@ func TestFlame(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	if strings.Contains(string(text), "unseen") {
-		t.Error("what is too narrow to be seen was drawn")
+	if strings.Contains(string(text), "unseen") || !strings.Contains(string(text), "runtime.seen") {
+		t.Errorf("the narrowest of too many frames were not what was left out:\n%s", text)
 	}
 }
 
