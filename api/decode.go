@@ -1,10 +1,10 @@
 package api
 
 import (
+	"bytes"
 	"encoding"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -32,14 +32,19 @@ func parseJSON(body []byte) (scope.Value, error) {
 	return v, nil
 }
 
+// roomAtOnce is how much room is made for a body before any of it has come.
+const roomAtOnce = 16 << 10
+
 // readBody reads the whole body, within MaxBodyBytes.
 func readBody(r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(r.Body)
+	// What a client says is believed up to a point: he may be lying, and there may be many of him.
+	body := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(max(r.ContentLength, 0), roomAtOnce)))
+	_, err := body.ReadFrom(r.Body)
 	var tooLarge *http.MaxBytesError
 	if err != nil && !errors.As(err, &tooLarge) {
 		err = problem(http.StatusBadRequest, "body_unreadable", "The body could not be read to its end.")
 	}
-	return body, err
+	return body.Bytes(), err
 }
 
 // bind puts an object into a struct by its json tags and returns every fault: members that the struct does not have,

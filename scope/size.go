@@ -13,6 +13,9 @@ const maxSlack = 16
 // be many times as large. Who keeps such a value for long reads its [Value.JSON] again.
 func (v Value) StandsAlone() bool { return v.node != nil && v.node.alone }
 
+// Compact reports whether the text of an array or object is what [Value.JSON] returns: there is no white space in it.
+func (v Value) Compact() bool { return v.node != nil && v.node.compact }
+
 // Bytes is about how much memory a value takes that stands alone.
 func (v Value) Bytes() int { return len(v.text) + v.node.bytes() }
 

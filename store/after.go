@@ -30,9 +30,11 @@ func (s *Store) after(c Commit, token string) (after, error) {
 		o.Merchant, o.ID, o.Channel = c.State.Order.Merchant, c.State.Order.ID, strings.Clone(o.Channel)
 		o.Created, o.Modified = fromMillis(millis(o.Created)), fromMillis(millis(o.Modified))
 		a.document = o.Document.JSON()
-		if o.Document.StandsAlone() {
+		switch {
+		case o.Document.StandsAlone() && o.Document.Compact():
+		case o.Document.StandsAlone():
 			o.Document = o.Document.Clone()
-		} else {
+		default:
 			document, faults := scope.Parse(a.document, scope.DefaultLimits)
 			if len(faults) > 0 {
 				return a, fmt.Errorf("order %s: %w", o.ID, faults) // no Load could read it

@@ -58,7 +58,7 @@ func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duratio
 	if c.Held, err = decodeDelivery(t.DeliveryID, reply[2]); err != nil {
 		return c, err
 	}
-	if c.Snapshot, err = s.claimedSnapshot(change, reply[3], kept, isKept); err != nil {
+	if c.Snapshot, err = s.claimedSnapshot(change, reply[3], kept); err != nil {
 		return c, err
 	}
 	if reply[4] != "" {

@@ -9,7 +9,6 @@ var (
 	DecodeAttempt  = decodeAttempt
 	EncodeSnapshot = encodeSnapshot
 	DecodeSnapshot = decodeSnapshot
-	SnapshotAs     = snapshotAs
 )
 
 // EncodeDelivery returns the record of a delivery and what is held after it was written.

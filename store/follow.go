@@ -78,11 +78,11 @@ func (s *Store) Take(ctx context.Context, m Moved) (c Claim, err error) {
 func (s *Store) snapshotOf(ctx context.Context, ref dispatcher.OrderRef, change string) (*dispatcher.Snapshot, error) {
 	of := changeOf{ref, change}
 	if kept, ok := s.snapshots.get(of); ok {
-		return &kept, nil
+		return s.claimedSnapshot(of, kept, kept)
 	}
 	record, err := s.rdb.HGet(ctx, snapshotKey(ref.Shard(), change), "b").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, unavailable("read snapshot", err)
 	}
-	return s.claimedSnapshot(of, record, dispatcher.Snapshot{}, false)
+	return s.claimedSnapshot(of, record, "")
 }

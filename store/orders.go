@@ -105,19 +105,14 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 		return Committed{}, err
 	}
 	args := after.args(c)
-	var snap dispatcher.Snapshot
-	record, room := []byte{}, 0
+	snapshot := []byte{}
 	if from := c.renderedFrom(); from != nil && len(c.Deliveries) > 0 {
 		keys[2] = snapshotKey(ref.Shard(), from.ID)
-		snap = c.snapshot()
-		if snap.Order.Document = after.state.Order.Document; c.Change == nil {
-			snap.Order.Document = from.Order.Document.Clone()
-		}
-		if record, room, err = encodeSnapshot(snap); err != nil {
+		if snapshot, err = encodeSnapshot(c.snapshot()); err != nil {
 			return Committed{}, err
 		}
 	}
-	args = append(args, record, millis(now), millis(now.Add(s.grace)), millis(now.Add(waitingCheck)))
+	args = append(args, snapshot, millis(now), millis(now.Add(s.grace)), millis(now.Add(waitingCheck)))
 	for _, d := range c.Deliveries {
 		record, err := encodeDelivery(d, 1)
 		if err != nil {
@@ -133,8 +128,8 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	if reply[0] != "ok" {
 		return Committed{}, fmt.Errorf("order %s: %w", ref.OrderID, dispatcher.ErrConflict)
 	}
-	if len(record) > 0 { // its deliveries are mostly claimed here, and at once
-		s.snapshots.put(changeOf{ref, c.renderedFrom().ID}, snapshotAs(snap), room)
+	if len(snapshot) > 0 { // its deliveries are mostly claimed here, and at once
+		s.keepSnapshot(changeOf{ref, c.renderedFrom().ID}, string(snapshot))
 	}
 	done := Committed{State: after.state}
 	for i, d := range c.Deliveries {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/store/pack"
@@ -30,8 +29,7 @@ type publicRecord struct {
 	Version     string `cbor:"8,keyasint,omitempty"`
 }
 
-// encodeSnapshot returns the packed record, and about how much room the snapshot takes when it is decoded.
-func encodeSnapshot(snap dispatcher.Snapshot) (packed []byte, room int, err error) {
+func encodeSnapshot(snap dispatcher.Snapshot) ([]byte, error) {
 	o := snap.Order
 	r := snapshotRecord{
 		Merchant: o.Merchant, OrderID: o.ID, Channel: o.Channel, Version: o.Version,
@@ -45,28 +43,12 @@ func encodeSnapshot(snap dispatcher.Snapshot) (packed []byte, room int, err erro
 	}
 	plain, err := cborWriter.Marshal(&r)
 	if err != nil {
-		return nil, 0, fmt.Errorf("snapshot: %w", err)
+		return nil, fmt.Errorf("snapshot: %w", err)
 	}
-	return pack.Pack(plain), decodedRoom * len(plain), nil
+	return pack.Pack(plain), nil
 }
 
-// decodedRoom is how many times as large as its record a decoded snapshot is at most: an array of digits is.
-const decodedRoom = 16
-
-// snapshotAs is what decodeSnapshot makes of a record that encodeSnapshot made of the snapshot, without decoding it. What
-// the snapshot was made from, the body of a request for instance, is not held on to; its document is by itself already.
-func snapshotAs(snap dispatcher.Snapshot) dispatcher.Snapshot {
-	o := &snap.Order
-	o.Created, o.Modified = fromMillis(millis(o.Created)), fromMillis(millis(o.Modified))
-	snap.Notifications = slices.Clone(snap.Notifications)
-	for i := range snap.Notifications {
-		n := &snap.Notifications[i]
-		n.Scope, n.Schema = n.Scope.Clone(), n.Schema.Clone()
-	}
-	return snap
-}
-
-func decodeSnapshot(packed []byte) (snap dispatcher.Snapshot, room int, err error) {
+func decodeSnapshot(packed []byte) (snap dispatcher.Snapshot, err error) {
 	var r snapshotRecord
 	plain, err := pack.Unpack(packed)
 	if err == nil {
@@ -76,9 +58,9 @@ func decodeSnapshot(packed []byte) (snap dispatcher.Snapshot, room int, err erro
 		snap, err = r.snapshot()
 	}
 	if err != nil {
-		return dispatcher.Snapshot{}, 0, fmt.Errorf("snapshot: %w", err)
+		return dispatcher.Snapshot{}, fmt.Errorf("snapshot: %w", err)
 	}
-	return snap, decodedRoom * len(plain), nil
+	return snap, nil
 }
 
 func (r snapshotRecord) snapshot() (dispatcher.Snapshot, error) {

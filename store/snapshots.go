@@ -2,8 +2,12 @@ package store
 
 import "github.com/tidings/tidings/dispatcher"
 
-// snapshotsBytes bounds the snapshots that are kept decoded.
-const snapshotsBytes = 32 << 20
+const (
+	// snapshotsBytes bounds the records of snapshots that are kept. They are kept packed: a backlog of some ten thousand
+	// changes fits, and the garbage collector does not look into them.
+	snapshotsBytes = 32 << 20
+	snapshotRoom   = 256 // about what one takes beside its record
+)
 
 // changeOf names a change: its snapshot is written with it and never changed, only taken away.
 type changeOf struct {
@@ -11,20 +15,24 @@ type changeOf struct {
 	id  string
 }
 
+func (s *Store) keepSnapshot(of changeOf, record string) {
+	s.snapshots.put(of, record, len(record)+snapshotRoom)
+}
+
 // claimedSnapshot is the snapshot that a claim found, nil when it is gone: an erased one is not sent, though it may still be
-// kept here. reply is the record, or anything when the claim told that a snapshot is kept.
-func (s *Store) claimedSnapshot(of changeOf, reply string, kept dispatcher.Snapshot, isKept bool) (*dispatcher.Snapshot, error) {
+// kept here. reply is the record, or anything when the claim told that it is kept.
+func (s *Store) claimedSnapshot(of changeOf, reply, kept string) (*dispatcher.Snapshot, error) {
 	switch {
 	case reply == "":
 		s.snapshots.drop(of)
 		return nil, nil
-	case isKept:
-		return &kept, nil
+	case kept == "":
+		s.keepSnapshot(of, reply) // for its next attempt, and for other notifications of the change
+		kept = reply
 	}
-	snap, room, err := decodeSnapshot([]byte(reply))
+	snap, err := decodeSnapshot([]byte(kept))
 	if err != nil {
 		return nil, err
 	}
-	s.snapshots.put(of, snap, room) // for its next attempt, and for other notifications of the change
 	return &snap, nil
 }

@@ -66,14 +66,14 @@ type Store struct {
 	grace     time.Duration
 	now       func() time.Time
 	opened    *cache[sealedNotification, dispatcher.Notification]
-	snapshots *cache[changeOf, dispatcher.Snapshot]
+	snapshots *cache[changeOf, string]
 }
 
 // New returns a Store over the client, which should have ContextTimeoutEnabled set.
 func New(cfg Config) *Store {
 	s := &Store{rdb: cfg.Redis, sealer: cfg.Sealer, retention: cfg.Retention, merchants: cfg.MerchantRetention, grace: cfg.Grace, now: cfg.Now}
 	s.opened = newCache[sealedNotification, dispatcher.Notification](openedBytes)
-	s.snapshots = newCache[changeOf, dispatcher.Snapshot](snapshotsBytes)
+	s.snapshots = newCache[changeOf, string](snapshotsBytes)
 	if s.retention <= 0 {
 		s.retention = DefaultRetention
 	}
