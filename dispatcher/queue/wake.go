@@ -27,8 +27,8 @@ type Bell struct {
 
 const (
 	wakeChannel = "td:wake"
-	// maxIdle bounds how late a task is picked up that came without a ring: a retry that Asynq's forwarder moved.
-	maxIdle = 250 * time.Millisecond
+	// maxIdle bounds how late a task is picked up that came without a ring: a ring was lost, or Asynq put a task back.
+	maxIdle = time.Second
 	// wakeEvery bounds how often a producer publishes: once, and then what came meanwhile together.
 	wakeEvery = 5 * time.Millisecond
 	// stillEmpty is how long a queue that was found empty is taken to be so while tasks come from the other.
@@ -119,7 +119,11 @@ func (b *Bell) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		queue, ok := dequeued(cmd)
 		if !ok {
-			return next(ctx, cmd)
+			err := next(ctx, cmd)
+			if err == nil && forwarded(cmd) {
+				b.Ring()
+			}
+			return err
 		}
 		rung, empty := b.next(queue)
 		err := error(redis.Nil)
@@ -162,6 +166,22 @@ func dequeued(cmd redis.Cmder) (queue string, ok bool) {
 		queue = strings.TrimSuffix(key, suffix)
 	}
 	return strings.TrimSuffix(strings.TrimPrefix(queue, "asynq:{"), "}"), true
+}
+
+// forwarded reports whether a command is Asynq's script that moves tasks whose time has come, and has moved some. A test
+// holds Asynq to it.
+func forwarded(cmd redis.Cmder) bool {
+	script, ok := cmd.(*redis.Cmd)
+	if !ok || cmd.Name() != "evalsha" && cmd.Name() != "eval" || len(cmd.Args()) != 9 {
+		return false
+	}
+	from, _ := cmd.Args()[3].(string)
+	to, _ := cmd.Args()[4].(string)
+	if !strings.HasSuffix(from, ":retry") && !strings.HasSuffix(from, ":scheduled") || !strings.HasSuffix(to, ":pending") {
+		return false
+	}
+	moved, err := script.Int()
+	return err == nil && moved > 0
 }
 
 // ringer publishes rings, many together.

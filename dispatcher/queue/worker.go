@@ -82,19 +82,24 @@ func NewWorker(cfg WorkerConfig) *Worker {
 		gate: newGate(cfg.Concurrency, cfg.Now), keeper: make(chan struct{}, 1),
 	}
 	w.keeper = NewKeeper(w)
-	for range cfg.Servers {
-		w.servers = append(w.servers, w.newServer())
+	for i := range cfg.Servers {
+		w.servers = append(w.servers, w.newServer(i == 0))
 	}
 	return w
 }
 
-func (w *Worker) newServer() *asynq.Server {
+// newServer makes one of the Asynq servers. Retries wait in a sorted set until a forwarder moves them; each server has one,
+// of which one is to be prompt.
+func (w *Worker) newServer(prompt bool) *asynq.Server {
+	forward := 5 * time.Second
+	if prompt {
+		forward = time.Second
+	}
 	return asynq.NewServerFromRedisClient(w.cfg.Redis, asynq.Config{
-		Concurrency:       max(1, w.cfg.Concurrency/w.cfg.Servers),
-		Queues:            queueNames,
-		TaskCheckInterval: time.Millisecond, // the Bell does the waiting
-		// Retries wait in a sorted set until a forwarder moves them.
-		DelayedTaskCheckInterval: time.Second,
+		Concurrency:              max(1, w.cfg.Concurrency/w.cfg.Servers),
+		Queues:                   queueNames,
+		TaskCheckInterval:        time.Millisecond, // the Bell does the waiting
+		DelayedTaskCheckInterval: forward,
 		RetryDelayFunc:           retryDelay(w.cfg.Now),
 		IsFailure:                func(err error) bool { return !errors.Is(err, errOurs) },
 		ShutdownTimeout:          w.cfg.Shutdown,
