@@ -29,7 +29,19 @@ func ids(all []KeyID) string {
 	return strings.Join(texts, ", ")
 }
 
-// Admit checks that the keys of this process read whatever is sealed in the store, and remembers the key that it writes
+// format names how records are kept. A build that keeps them otherwise, so that others cannot read them, has another.
+const format = "2"
+
+// FormatError says that the store was written by a build that keeps records otherwise.
+type FormatError struct{ Kept string }
+
+// Error implements error.
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("the store holds records of format %s, and this build reads and writes format %s only: go on with the build that "+
+		"wrote it, or begin with an empty Redis (or --data-dir)", e.Kept, format)
+}
+
+// Admit checks that this build reads what is stored, and that the keys of this process read whatever is sealed in the store, and remembers the key that it writes
 // with. A store that nobody has sealed anything in takes any key. A ForeignKeysError is for the operator to mend: a
 // process that went on would fail every delivery, and seal what nobody else can read.
 func (s *Store) Admit(ctx context.Context) error {
@@ -43,13 +55,16 @@ func (s *Store) Admit(ctx context.Context) error {
 		}
 	}
 	writer := s.sealer.writer
-	args := []any{writer.String(), s.sealer.Seal(nil, sealPlaceOfKey(writer))}
+	args := []any{writer.String(), s.sealer.Seal(nil, sealPlaceOfKey(writer)), format}
 	for id := range s.sealer.keys {
 		args = append(args, id.String())
 	}
-	pairs, err := admitScript.Run(ctx, s.rdb, []string{sealKey}, args...).StringSlice()
+	pairs, err := admitScript.Run(ctx, s.rdb, []string{sealKey, formatKey}, args...).StringSlice()
 	if err != nil {
 		return unavailable("admit sealing key", err)
+	}
+	if len(pairs) == 2 && pairs[0] == "format" {
+		return &FormatError{Kept: pairs[1]}
 	}
 	foreign := map[KeyID]bool{}
 	for i := 0; i+1 < len(pairs); i += 2 {

@@ -73,3 +73,28 @@ func TestAdmitWithoutRedisIsUnavailable(t *testing.T) {
 		t.Errorf("could not look is not a wrong key: %v", err)
 	}
 }
+
+// What a build keeps otherwise is told at the start, not as one broken order after the other.
+func TestAdmitToldOfAnotherFormat(t *testing.T) {
+	for kept, stamp := range map[string]string{"1": "", "3": "3"} { // the first had no stamp
+		t.Run(kept, func(t *testing.T) {
+			each(t, func(t *testing.T, h *house) {
+				if err := h.Admit(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if err := h.plain.Del(t.Context(), "{td:seal}:format").Err(); err != nil {
+					t.Fatal(err)
+				}
+				if stamp != "" {
+					h.plain.Set(t.Context(), "{td:seal}:format", stamp, 0)
+				}
+				h.unchanged(t, func() {
+					var other *store.FormatError
+					if err := h.Admit(t.Context()); !errors.As(err, &other) || other.Kept != kept {
+						t.Errorf("let in beside records of another format: %v", err)
+					}
+				})
+			})
+		})
+	}
+}

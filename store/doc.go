@@ -31,7 +31,8 @@
 // back into the line what a crash left out of it.
 //
 // Three keys belong to no shard: td:audit and td:audit:lock, the last audit of the invariant and who makes the next;
-// td:seal, a hash: which sealing keys (by their ids) may have sealed something here, each with a text that it sealed.
+// td:seal, a hash: which sealing keys (by their ids) may have sealed something here, each with a text that it sealed. Beside
+// that {td:seal}:format says how records are kept.
 //
 // The life of one change in the store:
 //

@@ -63,6 +63,7 @@ const (
 	auditKey     = "td:audit"
 	auditLockKey = "td:audit:lock"
 	sealKey      = "td:seal"
+	formatKey    = "{td:seal}:format" // in the slot of td:seal
 )
 
 // What belongs to targets is in slots of its own: the gates of all in one, the line and the passes of each in its own.

@@ -28,7 +28,7 @@ type Bell struct {
 const (
 	wakeChannel = "td:wake"
 	// maxIdle bounds how late a task is picked up that came without a ring: a ring was lost, or Asynq put a task back.
-	maxIdle = time.Second
+	maxIdle = 2 * time.Second
 	// wakeEvery bounds how often a producer publishes: once, and then what came meanwhile together.
 	wakeEvery = 5 * time.Millisecond
 	// stillEmpty is how long a queue that was found empty is taken to be so while tasks come from the other.

@@ -71,7 +71,7 @@ func TestIdleWorkerPicksUpAtOnce(t *testing.T) {
 			took = append(took, r.seen()[i].at.Sub(began))
 		}
 		slices.Sort(took)
-		// Without the ring, half of the deliveries would wait for more than 500 ms.
+		// Without the ring, half of the deliveries would wait for more than a second.
 		if median := took[len(took)/2]; median > 300*time.Millisecond {
 			t.Errorf("median from change to arrival %v; all: %v", median, took)
 		}
