@@ -59,6 +59,7 @@ func (t *attempt) make(ctx context.Context) (done Disposition, err error) {
 	if err := t.keepPass(ctx, target); err != nil {
 		return Disposition{}, t.release(ctx, t.h, err)
 	}
+	t.to = target
 	passage, why := t.gate.enter(target, t.h.Delivery)
 	if why != "" {
 		return t.park(ctx, t.h, target, why)

@@ -18,9 +18,11 @@ type drain struct {
 	until time.Time // when no more is begun
 	moved store.Moved
 	at    time.Time // when what moved claims was claimed
+	to    string    // target of the last attempt
 }
 
-// A drain is short, so that a long lane does not keep a place of the pool from others: its rest is enqueued.
+// A drain is short, so that a long lane does not keep a place of the pool from others: its rest is enqueued. So it is where
+// a target has little room left, for there merchants take turns.
 const (
 	drainMost = 16
 	drainFor  = 500 * time.Millisecond
@@ -38,7 +40,7 @@ func (r *drain) follow() store.Follow {
 	default:
 	}
 	now := r.now()
-	if r.left == 0 || now.After(r.until) {
+	if r.left == 0 || now.After(r.until) || !r.gate.roomy(r.to) {
 		return store.Follow{}
 	}
 	return store.Follow{At: now, Lease: Lease}

@@ -119,6 +119,17 @@ func (g *Gate) refusal(target string, t *traffic, p *Passage, asked bool) dispat
 	return ""
 }
 
+// roomy reports whether nobody has to wait for the target: its gate is closed, and a quarter of its share is free.
+func (g *Gate) roomy(target string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, held := g.gates[target]; held {
+		return false
+	}
+	t := g.targets[target]
+	return t == nil || t.inFlight < g.share*3/4
+}
+
 // age moves attempts that have become slow out of young. Attempts begin in the order of the list, so that each is
 // looked at once.
 func (g *Gate) age(now time.Time) {
