@@ -245,6 +245,7 @@ type post struct {
 	status string // of the order in the body
 	path   string
 	at     time.Time
+	gone   <-chan struct{} // closed when the sender has given up
 }
 
 // receiver keeps every request and answers as told.
@@ -264,7 +265,7 @@ func newReceiver(t *testing.T, answer func(n int, w http.ResponseWriter, p post)
 			State struct{ CurrentStatus string }
 		}
 		_ = json.Unmarshal(body, &order)
-		p := post{req.Header.Clone(), string(body), order.State.CurrentStatus, req.URL.String(), time.Now()}
+		p := post{req.Header.Clone(), string(body), order.State.CurrentStatus, req.URL.String(), time.Now(), req.Context().Done()}
 		r.mu.Lock()
 		r.posts = append(r.posts, p)
 		n := len(r.posts)
