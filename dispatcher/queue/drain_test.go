@@ -144,3 +144,38 @@ func TestAStoppingWorkerLeavesTheRestOfALaneToOthers(t *testing.T) {
 		}
 	})
 }
+
+// Where a target has little room left, the rest of a lane queues up like everybody else: each delivery has a task of its own.
+func TestALaneIsNotFollowedToACrowdedTarget(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0) // 16 attempts at once: 4 of one target
+		release := make(chan struct{})
+		r := newReceiver(t, func(_ int, _ http.ResponseWriter, p post) {
+			if p.path == "/long" {
+				<-release
+			}
+		})
+		lane := h.ref
+		h.register(r.URL, nil)
+		var owed []dispatcher.Delivery
+		for i := range 6 {
+			owed = append(owed, h.commitOnly(fmt.Sprint("s", i))...)
+		}
+		for i := range 3 {
+			h.ref.OrderID = fmt.Sprint("long", i)
+			h.register(r.URL+"/long", func(n *dispatcher.Notification) { n.Timeout = dispatcher.Duration(dispatcher.MaxTimeout) })
+			h.change("long")
+		}
+		h.ref = lane
+		h.worker(t)
+		t.Cleanup(func() { close(release) }) // runs before the worker is stopped
+		h.until(func() bool { return len(r.seen()) == 3 }, func() string { return "the long ones have not begun" })
+		h.producer.Enqueue(t.Context(), owed[0].Task())
+		for _, d := range owed {
+			h.await(d.ID, dispatcher.StatusDelivered)
+		}
+		h.until(func() bool { return h.processed() >= len(owed) }, func() string {
+			return fmt.Sprintf("%d tasks for %d deliveries: the lane was followed", h.processed(), len(owed))
+		})
+	})
+}
