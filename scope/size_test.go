@@ -1,6 +1,7 @@
 package scope_test
 
 import (
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -65,15 +66,18 @@ func TestBytesIsAboutWhatReadingTakes(t *testing.T) {
 		"escaped names":   `{"a":[` + strings.Repeat(`{"\u0061":{"\u0062":1}},`, 1000) + `0]}`,
 	} {
 		data := []byte(text)
-		_ = parse(t, text) // the parser's own stacks grow
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		v, faults := scope.Parse(data, scope.DefaultLimits)
-		runtime.ReadMemStats(&after)
-		if len(faults) > 0 {
-			t.Fatal(faults)
+		var v scope.Value
+		took := math.Inf(1)
+		for range 20 { // the least: a parser that was collected meanwhile makes room for its stacks again
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			read, faults := scope.Parse(data, scope.DefaultLimits)
+			runtime.ReadMemStats(&after)
+			if len(faults) > 0 {
+				t.Fatal(faults)
+			}
+			v, took = read, min(took, float64(after.TotalAlloc-before.TotalAlloc))
 		}
-		took := float64(after.TotalAlloc - before.TotalAlloc)
 		if said := float64(v.Bytes()); said < took/3 || said > took*1.2 {
 			t.Errorf("%s: %.0f bytes of text take %.0f, not %.0f", name, float64(len(text)), took, said)
 		}
