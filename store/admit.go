@@ -30,7 +30,7 @@ func ids(all []KeyID) string {
 }
 
 // format names how records are kept. A build that keeps them otherwise, so that others cannot read them, has another.
-const format = "2"
+const format = "3"
 
 // FormatError says that the store was written by a build that keeps records otherwise.
 type FormatError struct{ Kept string }

@@ -64,6 +64,15 @@ func (s *Store) after(c Commit, token string) (after, error) {
 	return a, nil
 }
 
+// public is what everybody may know of the order's notifications, as they are after the commit.
+func (a after) public() []dispatcher.PublicNotification {
+	all := make([]dispatcher.PublicNotification, len(a.state.Notifications))
+	for i, n := range a.state.Notifications {
+		all[i] = n.Public()
+	}
+	return all
+}
+
 // What a state takes beside its texts, about: times, slices, a compiled scope.
 const (
 	stateBytes        = 512

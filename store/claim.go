@@ -39,36 +39,23 @@ func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duratio
 		deliveryKey(shard, t.DeliveryID), dueKey(shard), laneKey(t.Ref(), t.NotificationID),
 		snapshotKey(shard, t.ChangeID), notificationsKey(t.Ref()),
 	}
-	change := changeOf{t.Ref(), t.ChangeID}
-	kept, isKept := s.snapshots.get(change)
-	reply, err := claimScript.Run(ctx, s.rdb, keys, t.DeliveryID, appendCount(nil, t.Generation),
-		appendTime(nil, now), millis(now.Add(lease)), flag(t.InLane), t.NotificationID, flag(isKept)).StringSlice()
+	_, kept := s.owed.get(t.DeliveryID)
+	reply, err := claimScript.Run(ctx, s.rdb, keys, t.DeliveryID, appendHex(nil, t.Generation, 6),
+		appendTime(nil, now), millis(now.Add(lease)), flag(t.InLane), t.NotificationID, flag(kept)).StringSlice()
 	if err != nil {
 		return Claim{}, unavailable("claim", err)
 	}
-	c := Claim{State: ClaimState(reply[0])}
-	if c.State != Claimed {
-		return c, nil
+	if state := ClaimState(reply[0]); state != Claimed {
+		return Claim{State: state}, nil
 	}
-	before, err := parseHead(t.DeliveryID, reply[1])
-	if err != nil {
-		return c, err
+	told := told{id: t.DeliveryID, prefix: reply[2], terms: reply[3], notification: reply[5], newest: reply[6]}
+	if !kept {
+		told.snapshot = reply[4]
 	}
-	c.Lost, c.Newest = before.ClaimedAt, reply[5]
-	if c.Held, err = decodeDelivery(t.DeliveryID, reply[2]); err != nil {
-		return c, err
-	}
-	if c.Snapshot, err = s.claimedSnapshot(change, reply[3], kept); err != nil {
-		return c, err
-	}
-	if reply[4] != "" {
-		n, err := s.decodeNotification(t.Ref(), t.NotificationID, reply[4])
-		if err != nil {
-			return c, err
-		}
-		c.Notification = &n
-	}
-	return c, nil
+	told.snapshotGone = reply[2][headBytes] == byte(payloadOfChange) && reply[4] == ""
+	c, err := s.claimed(ctx, told)
+	c.Lost = parseMillis(reply[1])
+	return c, err
 }
 
 // Renew moves the end of the lease of attempts that take long. One round trip.

@@ -119,7 +119,7 @@ func TestAnAnswerThatIsNoUTF8CanBeTold(t *testing.T) {
 }
 
 func FuzzDecodeDelivery(f *testing.F) {
-	for _, d := range []dispatcher.Delivery{somebodysDelivery(f), {Status: dispatcher.StatusPending}} {
+	for _, d := range []dispatcher.Delivery{somebodysDelivery(f), {Status: dispatcher.StatusPending, Ordering: dispatcher.OrderingNone}} {
 		record, _, err := store.EncodeDelivery(d, 1)
 		if err != nil {
 			f.Fatal(err)

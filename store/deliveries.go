@@ -35,7 +35,7 @@ type Moved struct {
 func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 	d := m.To
 	shard := d.Ref().Shard()
-	record, err := encodeDelivery(d, m.From.revision+1)
+	head, progress, err := encodeMove(d, m.From.revision+1)
 	if err != nil {
 		return Moved{}, err
 	}
@@ -49,10 +49,10 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		due = millis(at)
 	}
 	keys := []string{deliveryKey(shard, d.ID), dueKey(shard), laneKey(d.Ref(), d.NotificationID), snapshotKey(shard, d.ChangeID), notificationsKey(d.Ref())}
-	field, event, member, always := "", []byte{}, "", false
+	event, member, always := []byte{}, "", false
 	if a := m.Attempt; a != nil {
-		field, always = eventField(a.ID), a.Sent != dispatcher.SentNo
-		if event, err = encodeAttempt(*a); err != nil {
+		always = a.Sent != dispatcher.SentNo
+		if event, err = encodeEvent(*a); err != nil {
 			return Moved{}, err
 		}
 		if member, err = indexMember(a.ID, d.ID); err != nil {
@@ -61,22 +61,34 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		keys = append(keys, indexKeys(d, a.Outcome)...)
 	}
 	followAt, followUntil := m.Follow.args()
-	reply, err := recordScript.Run(ctx, s.rdb, keys, m.From.head, record, d.ID, due, flag(d.InLane()),
-		millis(now.Add(s.grace)), s.retentionOf(d.Merchant).Milliseconds(), field, event, member, flag(always),
+	reply, err := recordScript.Run(ctx, s.rdb, keys, m.From.head, head, progress, d.ID, due, flag(d.InLane()),
+		millis(now.Add(s.grace)), s.retentionOf(d.Merchant).Milliseconds(), event, member, flag(always),
 		deliveryKey(shard, ""), followAt, followUntil, d.NotificationID).StringSlice()
 	if err != nil {
 		return Moved{}, unavailable("record", err)
 	}
 	switch reply[0] {
 	case "ok":
-		return Moved{Held: heldAs(d, m.From.revision+1, record), Next: reply[1], next: readNext(reply[2:])}, nil
+		if d.Status.Terminal() {
+			s.owed.drop(d.ID)
+		}
+		return Moved{Held: heldAs(d, m.From.revision+1, string(head), m.From.payload), Next: reply[1], next: readNext(reply[2:])}, nil
 	case "late":
 		if always {
-			err = s.eraseLate(ctx, d.ID, *m.Attempt)
+			err = s.eraseLate(ctx, d.ID)
 		}
 		return Moved{Late: true}, err
 	}
 	return Moved{}, fmt.Errorf("record delivery %s: %w", d.ID, dispatcher.ErrNotFound)
+}
+
+// encodeMove is what a move writes anew of a record.
+func encodeMove(to dispatcher.Delivery, revision int) (head, progress []byte, err error) {
+	if head, err = appendHead(make([]byte, 0, headBytes), to, revision); err != nil {
+		return nil, nil, err
+	}
+	progress, err = encodeProgress(to)
+	return head, progress, err
 }
 
 // Settle ends a delivery without an attempt and records an Event that says why.
@@ -95,12 +107,12 @@ func (s *Store) Settle(ctx context.Context, h Held, status dispatcher.Status, re
 // Reopen makes a delivery due under a new generation, which To carries. ErrConflict: somebody moved it first.
 func (s *Store) Reopen(ctx context.Context, from Held, to dispatcher.Delivery) error {
 	shard := to.Ref().Shard()
-	record, err := encodeDelivery(to, from.revision+1)
+	head, progress, err := encodeMove(to, from.revision+1)
 	if err != nil {
 		return err
 	}
 	keys := []string{deliveryKey(shard, to.ID), dueKey(shard), snapshotKey(shard, to.ChangeID)}
-	reply, err := reopenScript.Run(ctx, s.rdb, keys, from.head, record, to.ID, millis(s.now().Add(s.grace)),
+	reply, err := reopenScript.Run(ctx, s.rdb, keys, from.head, head, progress, to.ID, millis(s.now().Add(s.grace)),
 		flag(from.Status.Terminal())).Text()
 	switch {
 	case err != nil:
@@ -132,7 +144,7 @@ func (s *Store) Read(ctx context.Context, ids ...string) ([]Held, error) {
 			if err != nil {
 				shard = 0 // reads as missing
 			}
-			cmds = append(cmds, p.HGet(ctx, deliveryKey(shard, id), "r"))
+			cmds = append(cmds, p.Get(ctx, deliveryKey(shard, id)))
 		}
 	})
 	if err != nil {
@@ -165,21 +177,25 @@ func (s *Store) Delivery(ctx context.Context, merchant, id string) (Held, []disp
 	if err != nil {
 		return Held{}, nil, err
 	}
-	fields, err := s.rdb.HGetAll(ctx, deliveryKey(shard, id)).Result()
+	record, err := s.rdb.Get(ctx, deliveryKey(shard, id)).Result()
+	if errors.Is(err, redis.Nil) {
+		return Held{}, nil, missing
+	}
 	if err != nil {
 		return Held{}, nil, unavailable("read delivery", err)
 	}
-	if len(fields) == 0 {
-		return Held{}, nil, missing
-	}
-	h, err := decodeDelivery(id, fields["r"])
+	h, err := decodeDelivery(id, record)
 	if err != nil {
 		return Held{}, nil, err
 	}
 	if h.Merchant != merchant {
 		return Held{}, nil, missing
 	}
-	attempts, err := decodeAttempts(fields)
+	p, err := splitRecord(id, record, false)
+	if err != nil {
+		return Held{}, nil, err
+	}
+	attempts, err := decodeEvents(id, p.events)
 	if err != nil {
 		return Held{}, nil, err
 	}
@@ -203,11 +219,11 @@ func (s *Store) LaneBetween(ctx context.Context, ref dispatcher.OrderRef, notifi
 
 // OpenDeliveries returns the order's deliveries that are not settled, oldest first.
 func (s *Store) OpenDeliveries(ctx context.Context, ref dispatcher.OrderRef) ([]Held, error) {
-	ids, err := s.rdb.ZRange(ctx, historyKey(ref), 0, -1).Result()
+	members, err := s.rdb.ZRange(ctx, historyKey(ref), 0, -1).Result()
 	if err != nil {
 		return nil, unavailable("read history", err)
 	}
-	all, err := s.Read(ctx, ids...)
+	all, err := s.Read(ctx, historyIDs(members)...)
 	if err != nil && !isUnreadable(err) {
 		return nil, err
 	}

@@ -92,10 +92,11 @@ func (s *Store) eraseOrder(ctx context.Context, shard int, text string) (done bo
 		return false, fmt.Errorf("erasure: %w", err)
 	}
 	history := erasedHistoryKey(dispatcher.OrderRef{Merchant: e.Merchant, OrderID: e.OrderID}, e.ID)
-	ids, err := s.rdb.ZRange(ctx, history, 0, -1).Result()
+	members, err := s.rdb.ZRange(ctx, history, 0, -1).Result()
 	if err != nil {
 		return false, unavailable("read history", err)
 	}
+	ids := historyIDs(members)
 	done = true
 	// Newest first: settling the head of a lane before those behind it would only make them due for nothing.
 	slices.Reverse(ids)
@@ -135,36 +136,68 @@ func (s *Store) eraseDelivery(ctx context.Context, id string) (done bool, err er
 		}
 		h = moved.Held
 	}
-	to := h.Delivery
-	to.Evidence, to.Erased = nil, true
-	record, err := encodeDelivery(to, h.revision+1)
-	if err != nil {
-		return false, err
-	}
-	fields, err := s.rdb.HGetAll(ctx, deliveryKey(h.Ref().Shard(), id)).Result()
-	if err != nil {
-		return false, unavailable("read delivery", err)
-	}
-	attempts, err := decodeAttempts(fields)
-	if err != nil {
-		return false, err
-	}
-	values := []any{"r", record}
-	for _, a := range attempts {
-		text, err := encodeAttempt(erasedAttempt(a))
-		if err != nil {
-			return false, err
-		}
-		values = append(values, eventField(a.ID), text)
-	}
-	shard := h.Ref().Shard()
-	s.snapshots.drop(changeOf{h.Ref(), h.ChangeID})
 	// A settled delivery of a deleted order is not moved by anybody else: a retry needs its notification.
-	return true, s.pipelined(ctx, "erase delivery", func(p redis.Pipeliner) {
-		p.HSet(ctx, deliveryKey(shard, id), values...)
-		p.PExpire(ctx, deliveryKey(shard, id), s.retentionOf(h.Merchant)) // it may have expired since it was read
-		p.Del(ctx, snapshotKey(shard, h.ChangeID))
-	})
+	return true, s.eraseRecord(ctx, id)
+}
+
+// eraseRecord takes all of the order out of the record of a settled delivery, and out of its Events, those included that
+// came late to one which was erased before.
+func (s *Store) eraseRecord(ctx context.Context, id string) error {
+	shard, err := dispatcher.DeliveryShard(id)
+	if err != nil {
+		return err
+	}
+	for {
+		seen, err := s.rdb.Get(ctx, deliveryKey(shard, id)).Result()
+		if errors.Is(err, redis.Nil) {
+			return nil
+		}
+		if err != nil {
+			return unavailable("read delivery", err)
+		}
+		h, err := decodeDelivery(id, seen)
+		if err != nil {
+			return err
+		}
+		erased, err := erasedRecord(h, seen)
+		if err != nil {
+			return err
+		}
+		keys := []string{deliveryKey(shard, id), snapshotKey(shard, h.ChangeID)}
+		done, err := replaceScript.Run(ctx, s.rdb, keys, seen, erased, s.retentionOf(h.Merchant).Milliseconds()).Bool()
+		if err != nil {
+			return unavailable("erase delivery", err)
+		}
+		if done {
+			s.owed.drop(id)
+			return nil
+		}
+	}
+}
+
+// erasedRecord is the record of a delivery without what it holds of the order.
+func erasedRecord(h Held, record string) ([]byte, error) {
+	p, err := splitRecord(h.ID, record, false)
+	if err != nil {
+		return nil, err
+	}
+	attempts, err := decodeEvents(h.ID, p.events)
+	if err != nil {
+		return nil, err
+	}
+	h.Evidence, h.Erased = nil, true
+	erased, err := encodeDelivery(h.Delivery, h.revision+1, payloadGone, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range attempts {
+		event, err := encodeEvent(erasedAttempt(a))
+		if err != nil {
+			return nil, err
+		}
+		erased = append(erased, event...)
+	}
+	return erased, nil
 }
 
 // erasedAttempt is an attempt without what it holds of the order.
@@ -174,14 +207,10 @@ func erasedAttempt(a dispatcher.Attempt) dispatcher.Attempt {
 }
 
 // eraseLate takes the answer out of an Event that came late to a delivery which has been erased meanwhile.
-func (s *Store) eraseLate(ctx context.Context, id string, a dispatcher.Attempt) error {
+func (s *Store) eraseLate(ctx context.Context, id string) error {
 	held, err := s.Read(ctx, id)
 	if err != nil || len(held) == 0 || !held[0].Erased {
 		return err
 	}
-	text, err := encodeAttempt(erasedAttempt(a))
-	if err != nil {
-		return err
-	}
-	return unavailable("erase event", s.rdb.HSet(ctx, deliveryKey(held[0].Ref().Shard(), id), eventField(a.ID), text).Err())
+	return s.eraseRecord(ctx, id)
 }

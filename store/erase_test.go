@@ -245,7 +245,7 @@ func TestEraseGoesOnPastWhatItCannotRead(t *testing.T) {
 		h.deleteOrder(t, order("1"))
 		h.deleteOrder(t, order("2"))
 		key := fmt.Sprintf("td{s%d}:d:%s", order("1").Shard(), bad[0].ID)
-		if err := h.plain.HSet(t.Context(), key, "r", "broken").Err(); err != nil {
+		if err := h.plain.Set(t.Context(), key, "broken", 0).Err(); err != nil {
 			t.Fatal(err)
 		}
 		if unfinished, err := h.Erase(t.Context()); err == nil || unfinished != 1 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -12,20 +13,47 @@ import (
 	"github.com/tidings/tidings/dispatcher"
 )
 
-// eventField is the field of the delivery's hash that holds an Event.
-func eventField(id dispatcher.EventID) string { return "e" + string(id[:]) }
+const eventPrefix = 6 + len(dispatcher.EventID{}) // what stands before the CBOR of an Event: its size and its id
 
-func decodeAttempts(fields map[string]string) ([]dispatcher.Attempt, error) {
-	var attempts []dispatcher.Attempt
-	for field, text := range fields {
-		if len(field) != 17 || field[0] != 'e' {
-			continue
+// encodeEvent is an Event as it stands in the record of its delivery.
+func encodeEvent(a dispatcher.Attempt) ([]byte, error) {
+	packed, err := encodeAttempt(a)
+	if err != nil {
+		return nil, err
+	}
+	event := append(appendHex(make([]byte, 0, eventPrefix+len(packed)), len(packed), 6), a.ID[:]...)
+	return append(event, packed...), nil
+}
+
+// eachEvent calls fn with the id of every Event of a record and with its packed CBOR, until it returns false.
+func eachEvent(deliveryID, events string, fn func(id dispatcher.EventID, packed string) bool) error {
+	for events != "" {
+		if len(events) < eventPrefix {
+			return fmt.Errorf("delivery %s: Event of %d bytes", deliveryID, len(events))
 		}
-		a, err := decodeAttempt(dispatcher.EventID([]byte(field[1:])), []byte(text))
-		if err != nil {
-			return nil, err
+		size, err := strconv.ParseUint(events[:6], 16, 24)
+		if err != nil || len(events) < eventPrefix+int(size) {
+			return fmt.Errorf("delivery %s: Event of size %q in %d bytes", deliveryID, events[:6], len(events))
 		}
-		attempts = append(attempts, a)
+		if !fn(dispatcher.EventID([]byte(events[6:eventPrefix])), events[eventPrefix:eventPrefix+int(size)]) {
+			return nil
+		}
+		events = events[eventPrefix+int(size):]
+	}
+	return nil
+}
+
+// decodeEvents reads all Events of a record, oldest first.
+func decodeEvents(deliveryID, events string) (attempts []dispatcher.Attempt, err error) {
+	trouble := eachEvent(deliveryID, events, func(id dispatcher.EventID, packed string) bool {
+		var a dispatcher.Attempt
+		if a, err = decodeAttempt(id, []byte(packed)); err == nil {
+			attempts = append(attempts, a)
+		}
+		return err == nil
+	})
+	if err = errors.Join(err, trouble); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(attempts, func(a, b dispatcher.Attempt) int { return compareEvents(a.ID, b.ID) })
 	return attempts, nil
@@ -75,37 +103,67 @@ type heldEntry struct {
 }
 
 // readEntries loads the Events behind index members, in their order, in one round trip; those that have left by
-// retention are left out.
+// retention are left out. A delivery with several of them is read once.
 func (s *Store) readEntries(ctx context.Context, members []string) ([]heldEntry, error) {
-	cmds := make([]*redis.SliceCmd, len(members))
+	records := make(map[string]*redis.StringCmd, len(members))
 	err := s.pipelined(ctx, "read events", func(p redis.Pipeliner) {
-		for i, member := range members {
-			event, deliveryID := splitMember(member)
-			cmds[i] = p.HMGet(ctx, deliveryKey(event.Shard(), deliveryID), "r", eventField(event))
+		for _, member := range members {
+			event, id := splitMember(member)
+			if records[id] == nil {
+				records[id] = p.Get(ctx, deliveryKey(event.Shard(), id))
+			}
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
+	deliveries := make(map[string]delivered, len(records))
 	entries := make([]heldEntry, 0, len(members))
-	for i, cmd := range cmds {
-		event, deliveryID := splitMember(members[i])
-		record, _ := cmd.Val()[0].(string)
-		text, _ := cmd.Val()[1].(string)
-		if record == "" || text == "" {
+	for _, member := range members {
+		event, id := splitMember(member)
+		d, read := deliveries[id]
+		if !read {
+			if d, err = readDelivered(id, records[id].Val()); err != nil {
+				return nil, err
+			}
+			deliveries[id] = d
+		}
+		packed, there := d.events[event]
+		if !there {
 			continue
 		}
-		held, err := decodeDelivery(deliveryID, record)
+		attempt, err := decodeAttempt(event, []byte(packed))
 		if err != nil {
 			return nil, err
 		}
-		attempt, err := decodeAttempt(event, []byte(text))
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, heldEntry{Entry{held.Delivery, attempt}, held})
+		entries = append(entries, heldEntry{Entry{d.held.Delivery, attempt}, d.held})
 	}
 	return entries, nil
+}
+
+// delivered is a delivery with its Events, which are packed.
+type delivered struct {
+	held   Held
+	events map[dispatcher.EventID]string
+}
+
+// readDelivered reads a record; one that is not there has no Events.
+func readDelivered(id, record string) (d delivered, err error) {
+	if record == "" {
+		return d, nil
+	}
+	p, err := splitRecord(id, record, false)
+	if err != nil {
+		return d, err
+	}
+	if d.held, err = decodeDelivery(id, record); err != nil {
+		return d, err
+	}
+	d.events = map[dispatcher.EventID]string{}
+	return d, eachEvent(id, p.events, func(event dispatcher.EventID, packed string) bool {
+		d.events[event] = packed
+		return true
+	})
 }
 
 // ErrTooMany says that a query cannot count without looking at too much: fewer or other filters are needed.

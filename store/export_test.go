@@ -7,17 +7,21 @@ var (
 	DecodeDelivery = decodeDelivery
 	EncodeAttempt  = encodeAttempt
 	DecodeAttempt  = decodeAttempt
-	EncodeSnapshot = encodeSnapshot
 	DecodeSnapshot = decodeSnapshot
 )
 
+// EncodeSnapshot returns the record of a snapshot.
+func EncodeSnapshot(snap dispatcher.Snapshot) ([]byte, error) {
+	return newSnapshotRecord(snap, snap.Order.Document.JSON()).encode()
+}
+
 // EncodeDelivery returns the record of a delivery and what is held after it was written.
 func EncodeDelivery(d dispatcher.Delivery, revision int) (string, Held, error) {
-	record, err := encodeDelivery(d, revision)
+	record, err := encodeDelivery(d, revision, payloadOfChange, nil)
 	if err != nil {
 		return "", Held{}, err
 	}
-	return string(record), heldAs(d, revision, record), nil
+	return string(record), heldAs(d, revision, string(record[:headBytes]), payloadOfChange), nil
 }
 
 // Revision is that of the record that was read.

@@ -2,10 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/dispatcher"
 )
@@ -28,7 +25,7 @@ func (f Follow) args() (at, until any) {
 
 // next is the lane's next, as the script tells it: its record and, when it is claimed, what its attempt needs.
 type next struct {
-	record       string
+	record       string // without its terms when it is claimed
 	claimed      bool
 	notification string
 	newest       string // id
@@ -47,42 +44,15 @@ func readNext(reply []string) (n next) {
 // Followed reports whether the lane's next is claimed for the caller; Take gets all that its attempt needs.
 func (m Moved) Followed() bool { return m.next.claimed }
 
-// NextTask is the task of the lane's next.
+// NextTask is the task of the lane's next, when that is not claimed.
 func (m Moved) NextTask() (dispatcher.Task, error) {
 	held, err := decodeDelivery(m.Next, m.next.record)
 	return held.Task(), err
 }
 
-// Take returns the claim of the lane's next. With an error, Held is set when it can be given back. One round trip, for
-// the snapshot, unless that is kept here.
-func (s *Store) Take(ctx context.Context, m Moved) (c Claim, err error) {
-	c = Claim{State: Claimed, Newest: m.next.newest}
-	if c.Held, err = decodeDelivery(m.Next, m.next.record); err != nil {
-		return c, err
-	}
-	ref := c.Held.Ref()
-	if text := m.next.notification; text != "" {
-		n, err := s.decodeNotification(ref, c.Held.NotificationID, text)
-		if err != nil {
-			return c, err
-		}
-		c.Notification = &n
-	}
-	c.Snapshot, err = s.snapshotOf(ctx, ref, c.Held.ChangeID)
-	return c, err
-}
-
-// snapshotOf is the snapshot of an open delivery that was claimed just now; nil when it is gone. One that is kept here
-// needs no asking: a snapshot lives as long as a delivery of its change is open, and what deletes an order takes its
-// notifications first, without which nothing is sent.
-func (s *Store) snapshotOf(ctx context.Context, ref dispatcher.OrderRef, change string) (*dispatcher.Snapshot, error) {
-	of := changeOf{ref, change}
-	if kept, ok := s.snapshots.get(of); ok {
-		return s.claimedSnapshot(of, kept, kept)
-	}
-	record, err := s.rdb.HGet(ctx, snapshotKey(ref.Shard(), change), "b").Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, unavailable("read snapshot", err)
-	}
-	return s.claimedSnapshot(of, record, "")
+// Take returns the claim of the lane's next. With an error, Held is set when it can be given back. No round trip where
+// what is owed is kept here, which needs no asking: a snapshot lives as long as a delivery of its change is open, and what
+// deletes an order takes its notifications first, without which nothing is sent.
+func (s *Store) Take(ctx context.Context, m Moved) (Claim, error) {
+	return s.claimed(ctx, told{id: m.Next, prefix: m.next.record, notification: m.next.notification, newest: m.next.newest})
 }

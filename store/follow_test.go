@@ -30,7 +30,7 @@ func (h *house) taken(t tb, moved store.Moved) store.Claim {
 
 func TestTheEndOfOneClaimsTheLanesNext(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		all, _ := lane(t, h, "strict")
+		all, _ := lane(t, h, "latest")
 		held := h.claimed(t, all[0].Task())
 		for i, d := range all[1:] {
 			h.clock.advance(time.Second)

@@ -8,15 +8,7 @@ import (
 	"github.com/tidings/tidings/dispatcher"
 )
 
-// A delivery is kept as a head of 26 characters that the scripts read and compare, and CBOR that they do not:
-//
-//	generation (6 hex), revision (6 hex), status (1 letter), claimed at (13 digits, ms; zeros when unclaimed), CBOR
-//
-// The revision grows with every write, so that the head alone tells whether anybody wrote since.
-const (
-	headBytes   = 26
-	revisionMax = 1 << 24
-)
+const revisionMax = 1 << 24
 
 var statusLetters = map[dispatcher.Status]byte{
 	dispatcher.StatusPending: 'p', dispatcher.StatusRetrying: 'r', dispatcher.StatusParked: 'k',
@@ -37,14 +29,14 @@ func appendHead(dst []byte, d dispatcher.Delivery, revision int) ([]byte, error)
 	if !ok {
 		return nil, fmt.Errorf("delivery %s: status %q is not stored", d.ID, d.Status)
 	}
-	dst = appendCount(dst, d.Generation)
-	dst = appendCount(dst, revision%revisionMax)
+	dst = appendHex(dst, d.Generation, 6)
+	dst = appendHex(dst, revision%revisionMax, 6)
 	return appendTime(append(dst, letter), d.ClaimedAt), nil
 }
 
-// appendCount spells a generation or a revision: 6 hexadecimal digits.
-func appendCount(dst []byte, n int) []byte {
-	for shift := 20; shift >= 0; shift -= 4 {
+// appendHex spells a number in so many hexadecimal digits.
+func appendHex(dst []byte, n, digits int) []byte {
+	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
 		dst = append(dst, "0123456789abcdef"[n>>shift&0xf])
 	}
 	return dst
@@ -59,19 +51,15 @@ func appendTime(dst []byte, at time.Time) []byte {
 	return dst
 }
 
-// parseHead reads what a record tells in its head. Of the delivery it sets nothing else.
-func parseHead(id, record string) (Held, error) {
-	if len(record) < headBytes {
-		return Held{}, fmt.Errorf("delivery %s: record of %d bytes", id, len(record))
-	}
-	head := record[:headBytes]
+// parseHead is the delivery of such terms as a head tells it.
+func parseHead(terms dispatcher.Delivery, head string) (Held, error) {
 	generation, err1 := strconv.ParseUint(head[:6], 16, 24)
 	revision, err2 := strconv.ParseUint(head[6:12], 16, 24)
 	claimed, err3 := strconv.ParseUint(head[13:26], 10, 63)
 	status, ok := letterStatuses[head[12]]
 	if err1 != nil || err2 != nil || err3 != nil || !ok {
-		return Held{}, fmt.Errorf("delivery %s: head %q", id, head)
+		return Held{}, fmt.Errorf("delivery %s: head %q", terms.ID, head)
 	}
-	d := dispatcher.Delivery{ID: id, Status: status, Generation: int(generation), ClaimedAt: fromMillis(int64(claimed))}
-	return Held{d, int(revision), head}, nil
+	terms.Status, terms.Generation, terms.ClaimedAt = status, int(generation), fromMillis(int64(claimed))
+	return Held{Delivery: terms, revision: int(revision), head: head}, nil
 }

@@ -20,24 +20,30 @@ type raw struct {
 	id       string
 	shard    string // "s12"
 	status   byte
+	payload  byte // where its snapshot is
+	ordering byte
 	expires  bool
 	events   map[string]bool // event id (16 bytes) -> failed
-	Merchant string          `cbor:"1,keyasint"`
-	Channel  string          `cbor:"2,keyasint"`
-	Order    string          `cbor:"3,keyasint"`
-	Version  int64           `cbor:"4,keyasint"`
-	Change   string          `cbor:"5,keyasint"`
-	Notified string          `cbor:"6,keyasint"`
-	Adapter  string          `cbor:"8,keyasint"`
-	Ref      string          `cbor:"9,keyasint"`
-	Scope    []string        `cbor:"10,keyasint"`
-	Ordering string          `cbor:"14,keyasint"`
-	Lone     bool            `cbor:"23,keyasint"`
-	Settled  int64           `cbor:"25,keyasint"`
+	terms    struct {
+		Merchant string   `cbor:"1,keyasint"`
+		Channel  string   `cbor:"2,keyasint"`
+		Order    string   `cbor:"3,keyasint"`
+		Version  int64    `cbor:"4,keyasint"`
+		Change   string   `cbor:"5,keyasint"`
+		Notified string   `cbor:"6,keyasint"`
+		Adapter  string   `cbor:"8,keyasint"`
+		Ref      string   `cbor:"9,keyasint"`
+		Scope    []string `cbor:"10,keyasint"`
+		Snapshot any      `cbor:"17,keyasint"`
+	}
+	progress struct {
+		Lone    bool  `cbor:"7,keyasint"`
+		Settled int64 `cbor:"9,keyasint"`
+	}
 }
 
 func (r raw) open() bool   { return strings.ContainsRune("prk", rune(r.status)) }
-func (r raw) inLane() bool { return r.Ordering != "none" && !r.Lone }
+func (r raw) inLane() bool { return r.ordering != 'n' && !r.progress.Lone }
 func (r raw) key(rest string) string {
 	return "td{" + r.shard + "}:" + rest
 }
@@ -54,25 +60,47 @@ func readRaw(t tb, key string, c content) raw {
 	t.Helper()
 	r := raw{expires: c.expires, events: map[string]bool{}, shard: hashTag(key)}
 	_, r.id, _ = strings.Cut(key, "}:d:")
-	record := c.hash["r"]
-	if len(record) < 26 {
-		t.Fatalf("%s: record %q", key, record)
+	record := c.text
+	take := func(size int) string {
+		if len(record) < size {
+			t.Fatalf("%s: %q ends too soon", key, c.text)
+		}
+		part := record[:size]
+		record = record[size:]
+		return part
 	}
-	r.status = record[12]
-	if err := cbor.Unmarshal([]byte(record[26:]), &r); err != nil {
+	number := func(digits int) int {
+		n, err := strconv.ParseInt(take(digits), 16, 32)
+		if err != nil {
+			t.Fatalf("%s: %q: %v", key, c.text, err)
+		}
+		return int(n)
+	}
+	r.status = take(26)[12]
+	r.payload, r.ordering = take(1)[0], take(1)[0]
+	terms, progress := number(6), number(4)
+	if err := cbor.Unmarshal([]byte(take(progress)), &r.progress); err != nil {
 		t.Fatalf("%s: %v", key, err)
 	}
-	for field, value := range c.hash {
-		if field == "r" {
-			continue
-		}
+	if err := cbor.Unmarshal([]byte(unpacked(take(terms))), &r.terms); err != nil {
+		t.Fatalf("%s: %v", key, err)
+	}
+	if (r.payload == 't') != (r.terms.Snapshot != nil) {
+		t.Errorf("%s tells %q of its snapshot, and holds %v", key, r.payload, r.terms.Snapshot)
+	}
+	for record != "" {
+		size := number(6)
+		id := take(16)
 		var a struct {
 			Reason string `cbor:"14,keyasint"`
 		}
-		if err := cbor.Unmarshal([]byte(unpacked(value)), &a); err != nil || len(field) != 17 {
-			t.Fatalf("%s field %q: %v", key, field, err)
+		if err := cbor.Unmarshal([]byte(unpacked(take(size))), &a); err != nil {
+			t.Fatalf("%s Event %x: %v", key, id, err)
 		}
-		r.events[field[1:]] = a.Reason != ""
+		if _, twice := r.events[id]; twice {
+			t.Errorf("%s has Event %x twice", key, id)
+		}
+		r.events[id] = a.Reason != ""
 	}
 	return r
 }
@@ -87,25 +115,26 @@ func invariants(t tb, rdb *redis.Client) {
 			deliveries = append(deliveries, readRaw(t, key, c))
 		}
 	}
-	slices.SortFunc(deliveries, func(a, b raw) int { return int(a.Version - b.Version) })
+	slices.SortFunc(deliveries, func(a, b raw) int { return int(a.terms.Version - b.terms.Version) })
 	want := expectation{
 		due: map[string][]string{}, lanes: map[string][]string{}, counts: map[string]int{}, indexes: map[string][]string{},
 	}
 	for _, d := range deliveries {
-		shard := dispatcher.OrderRef{Merchant: d.Merchant, OrderID: d.Order}.Shard()
+		shard := dispatcher.OrderRef{Merchant: d.terms.Merchant, OrderID: d.terms.Order}.Shard()
 		if named := "s" + strconv.Itoa(shard); d.shard != named || !strings.HasPrefix(d.id, fmt.Sprintf("%02x", shard)) {
-			t.Errorf("delivery %s of order %s lies in %s, belongs in %s", d.id, d.Order, d.shard, named)
+			t.Errorf("delivery %s of order %s lies in %s, belongs in %s", d.id, d.terms.Order, d.shard, named)
 		}
-		if d.open() == d.expires || d.open() == (d.Settled != 0) {
-			t.Errorf("delivery %s: status %c, expires=%v, settled at %d", d.id, d.status, d.expires, d.Settled)
+		if d.open() == d.expires || d.open() == (d.progress.Settled != 0) {
+			t.Errorf("delivery %s: status %c, expires=%v, settled at %d", d.id, d.status, d.expires, d.progress.Settled)
 		}
 		want.add(t, d)
 	}
 	erasing := want.checkHistories(t, all, deliveries)
 	want.check(t, all)
 	for _, d := range deliveries {
-		if _, there := all[d.key("c:"+d.Change)]; d.open() && !there && !erasing[d.id] {
-			t.Errorf("open delivery %s of order %s has no snapshot", d.id, d.Order)
+		_, there := all[d.key("c:"+d.terms.Change)]
+		if d.open() && d.payload != 't' && !there && !erasing[d.id] {
+			t.Errorf("open delivery %s of order %s has no snapshot", d.id, d.terms.Order)
 		}
 	}
 }
@@ -119,9 +148,11 @@ type expectation struct {
 func (e expectation) add(t tb, d raw) {
 	if d.open() {
 		e.due[d.key("due")] = append(e.due[d.key("due")], d.id)
-		e.counts[d.key("c:"+d.Change)]++
+		if d.payload == 'c' {
+			e.counts[d.key("c:"+d.terms.Change)]++
+		}
 		if d.inLane() {
-			lane := d.key("l:" + d.Merchant + ":" + d.Order + "/" + d.Notified)
+			lane := d.key("l:" + d.terms.Merchant + ":" + d.terms.Order + "/" + d.terms.Notified)
 			e.lanes[lane] = append(e.lanes[lane], d.id)
 		}
 	}
@@ -138,11 +169,11 @@ func (e expectation) add(t tb, d raw) {
 
 // indexes are those that an Event of the delivery is in.
 func (r raw) indexes(failed bool) []string {
-	values := [][2]string{{"a", ""}, {"o", r.Order}, {"n", r.Notified}}
-	for _, key := range r.Scope {
+	values := [][2]string{{"a", ""}, {"o", r.terms.Order}, {"n", r.terms.Notified}}
+	for _, key := range r.terms.Scope {
 		values = append(values, [2]string{"s", key})
 	}
-	for kind, value := range map[string]string{"d": r.Adapter, "r": r.Ref, "c": r.Channel} {
+	for kind, value := range map[string]string{"d": r.terms.Adapter, "r": r.terms.Ref, "c": r.terms.Channel} {
 		if value != "" {
 			values = append(values, [2]string{kind, value})
 		}
@@ -152,7 +183,7 @@ func (r raw) indexes(failed bool) []string {
 	}
 	var keys []string
 	for _, v := range values {
-		keys = append(keys, r.key("x:"+r.Merchant+":"+v[0]+":"+v[1]))
+		keys = append(keys, r.key("x:"+r.terms.Merchant+":"+v[0]+":"+v[1]))
 	}
 	return keys
 }
@@ -226,7 +257,8 @@ func (expectation) checkHistories(t tb, all map[string]content, deliveries []raw
 		if !strings.HasPrefix(rest, "h:") && !strings.HasPrefix(rest, "h~") {
 			continue
 		}
-		for _, id := range members(c) {
+		for _, member := range members(c) {
+			id := hex.EncodeToString([]byte(member))
 			in[id]++
 			if strings.HasPrefix(rest, "h~") {
 				erasing[id] = true

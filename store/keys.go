@@ -127,6 +127,21 @@ func indexMember(event dispatcher.EventID, deliveryID string) (string, error) {
 	return string(event[:]) + string(raw), nil
 }
 
+// historyMember is what stands for a delivery in the history of its order.
+func historyMember(deliveryID string) (string, error) {
+	raw, err := hex.DecodeString(deliveryID)
+	return string(raw), err
+}
+
+// historyIDs are the ids of deliveries in a history.
+func historyIDs(members []string) []string {
+	ids := make([]string, len(members))
+	for i, member := range members {
+		ids[i] = hex.EncodeToString([]byte(member))
+	}
+	return ids
+}
+
 func splitMember(member string) (event dispatcher.EventID, deliveryID string) {
 	copy(event[:], member)
 	return event, hex.EncodeToString([]byte(member[len(event):]))

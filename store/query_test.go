@@ -319,16 +319,24 @@ func TestCountingTooMany(t *testing.T) {
 	d := h.one(t, order("1"), dispatcher.OrderingNone)
 	_, attempt := h.deliver(t, d.Task(), retried)
 	key := "td{s" + shardOf("1") + "}:"
-	event := h.plain.HGet(t.Context(), key+"d:"+d.ID, "e"+string(attempt.ID[:])).Val()
-	raw, err := hex.DecodeString(d.ID)
-	if err != nil || event == "" {
-		t.Fatal(event, err)
+	first := h.plain.Get(t.Context(), key+"d:"+d.ID).Val()
+	at := strings.Index(first, string(attempt.ID[:]))
+	if at < 0 {
+		t.Fatalf("%q", first)
 	}
+	const each = 100 // Events of a delivery
+	record, size, packed := first[:at-6], first[at-6:at], first[at+16:]
 	more := func(n int) {
 		read(t, h.plain, func(p redis.Pipeliner) {
-			for range n { // as Record writes them, but many at once
+			var raw []byte
+			for i := range n { // as Record writes them, but many at once
+				if i%each == 0 {
+					id := dispatcher.NewEventID(h.clock.Now(), 0)
+					raw, _ = hex.DecodeString(d.ID[:2] + hex.EncodeToString(id[1:]))
+					p.Set(t.Context(), key+"d:"+hex.EncodeToString(raw), record, 0)
+				}
 				id := dispatcher.NewEventID(h.clock.Now(), order("1").Shard())
-				p.HSet(t.Context(), key+"d:"+d.ID, "e"+string(id[:]), event)
+				p.Append(t.Context(), key+"d:"+hex.EncodeToString(raw), size+string(id[:])+packed)
 				p.ZAdd(t.Context(), key+"x:acme:a:", redis.Z{Member: string(id[:]) + string(raw)})
 			}
 		})

@@ -1,110 +1,70 @@
 package store
 
 import (
-	"bytes"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/tidings/tidings/dispatcher"
 )
 
-const recordBytes = 512 // about what a record has
+// A delivery is kept as one string, which is what costs Redis least; the scripts read and compare its first characters,
+// and put together anew what follows them without reading it:
+//
+//	head        26  generation (6 hex), revision (6 hex), status (1 letter), claimed at (13 digits, ms; zeros when unclaimed)
+//	payload      1  where its snapshot is (1 letter)
+//	ordering     1  of its notification (1 letter)
+//	sizes       10  of the terms (6 hex), of the progress (4 hex)
+//	progress        CBOR: what became of it so far, written anew by every move
+//	terms           packed CBOR: what is owed, and mostly the snapshot; changed by an erasure only
+//	Events          of each its size (6 hex), its id (16 bytes) and packed CBOR, in the order in which they were recorded
+//
+// The revision grows with every write but that of a late Event, so that the head alone tells whether anybody moved the
+// delivery since.
+const (
+	headBytes   = 26
+	prefixBytes = headBytes + 1 + 1 + 6 + 4
+	termsMost   = 1<<24 - 1
+	recordBytes = 512 // about what one has without a snapshot
+)
 
-// deliveryRecord is how a delivery is kept, behind a head that holds the rest of it.
-type deliveryRecord struct {
-	Merchant       string           `cbor:"1,keyasint"`
-	Channel        string           `cbor:"2,keyasint"`
-	OrderID        string           `cbor:"3,keyasint"`
-	OrderVersion   int64            `cbor:"4,keyasint"`
-	ChangeID       string           `cbor:"5,keyasint"`
-	NotificationID string           `cbor:"6,keyasint"`
-	Registered     int64            `cbor:"7,keyasint,omitempty"` // µs
-	AdapterID      string           `cbor:"8,keyasint,omitempty"`
-	Reference      string           `cbor:"9,keyasint,omitempty"`
-	Scope          []string         `cbor:"10,keyasint"`
-	Evidence       []evidenceRecord `cbor:"11,keyasint,omitempty"`
-	Format         string           `cbor:"12,keyasint"`
-	Options        []byte           `cbor:"13,keyasint,omitempty"` // JSON
-	Ordering       string           `cbor:"14,keyasint,omitempty"` // absent: strict
-	Created        int64            `cbor:"15,keyasint"`
-	ExpiresAt      int64            `cbor:"16,keyasint,omitempty"`
-	Reason         string           `cbor:"17,keyasint,omitempty"`
-	StatusCode     int              `cbor:"18,keyasint,omitempty"`
-	Attempts       int              `cbor:"19,keyasint,omitempty"`
-	Counted        int              `cbor:"20,keyasint,omitempty"`
-	NextAttemptAt  int64            `cbor:"21,keyasint,omitempty"`
-	NextTrigger    string           `cbor:"22,keyasint,omitempty"` // absent: automatic
-	Lone           bool             `cbor:"23,keyasint,omitempty"`
-	WasDelivered   bool             `cbor:"24,keyasint,omitempty"`
-	SettledAt      int64            `cbor:"25,keyasint,omitempty"`
-	Test           bool             `cbor:"26,keyasint,omitempty"`
-	Erased         bool             `cbor:"27,keyasint,omitempty"`
-	Target         string           `cbor:"28,keyasint,omitempty"`
-	ParkedAt       int64            `cbor:"29,keyasint,omitempty"`
-	ParkedFor      string           `cbor:"30,keyasint,omitempty"`
-	Pass           bool             `cbor:"31,keyasint,omitempty"`
+// payload is where the snapshot of a delivery is.
+type payload byte
+
+const (
+	payloadInTerms  payload = 't' // of a change that is owed once
+	payloadOfChange payload = 'c' // in a key of its own, for all deliveries of the change
+	payloadGone     payload = '-' // erased
+)
+
+var orderingLetters = map[dispatcher.Ordering]byte{
+	dispatcher.OrderingStrict: 's', dispatcher.OrderingLatest: 'l', dispatcher.OrderingNone: 'n',
 }
 
-type evidenceRecord struct {
-	Scope     string `cbor:"1,keyasint"`
-	Pointer   string `cbor:"2,keyasint"`
-	Before    []byte `cbor:"3,keyasint,omitempty"` // JSON, as After
-	After     []byte `cbor:"4,keyasint,omitempty"`
-	Truncated bool   `cbor:"5,keyasint,omitempty"`
+var letterOrderings = map[byte]dispatcher.Ordering{
+	's': dispatcher.OrderingStrict, 'l': dispatcher.OrderingLatest, 'n': dispatcher.OrderingNone,
 }
 
-func evidenceRecords(all []dispatcher.Evidence) []evidenceRecord {
-	records := make([]evidenceRecord, len(all))
-	for i, e := range all {
-		records[i] = evidenceRecord{e.Scope, e.Pointer, jsonOf(e.Before), jsonOf(e.After), e.Truncated}
+// encodeDelivery is the record of a delivery that has no Events. The snapshot is nil where it is not in the terms.
+func encodeDelivery(d dispatcher.Delivery, revision int, at payload, snapshot *snapshotRecord) ([]byte, error) {
+	ordering, ok := orderingLetters[d.Ordering]
+	if !ok {
+		return nil, fmt.Errorf("delivery %s: ordering %q is not stored", d.ID, d.Ordering)
 	}
-	return records
-}
-
-func (r deliveryRecord) evidence() ([]dispatcher.Evidence, error) {
-	if len(r.Evidence) == 0 {
-		return nil, nil
-	}
-	all := make([]dispatcher.Evidence, 0, len(r.Evidence))
-	for _, e := range r.Evidence {
-		before, err := valueOf(e.Before)
-		if err != nil {
-			return nil, err
-		}
-		after, err := valueOf(e.After)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, dispatcher.Evidence{Scope: e.Scope, Pointer: e.Pointer, Before: before, After: after, Truncated: e.Truncated})
-	}
-	return all, nil
-}
-
-func encodeDelivery(d dispatcher.Delivery, revision int) ([]byte, error) {
-	head, err := appendHead(make([]byte, 0, recordBytes), d, revision)
+	terms, err := encodeTerms(d, snapshot)
 	if err != nil {
 		return nil, err
 	}
-	r := deliveryRecord{
-		Merchant: d.Merchant, Channel: d.Channel, OrderID: d.OrderID, OrderVersion: d.OrderVersion, ChangeID: d.ChangeID,
-		NotificationID: d.NotificationID, Registered: micros(d.Registered), AdapterID: d.AdapterID, Reference: d.Reference, Scope: d.Scope,
-		Evidence: evidenceRecords(d.Evidence), Format: d.Format, Options: jsonOf(d.Options), Ordering: string(d.Ordering),
-		Created: millis(d.Created), ExpiresAt: millis(d.ExpiresAt), Reason: string(d.Reason), StatusCode: d.StatusCode,
-		Attempts: d.Attempts, Counted: d.Counted, NextAttemptAt: millis(d.NextAttemptAt),
-		NextTrigger: string(d.NextTrigger), Lone: d.Lone, WasDelivered: d.WasDelivered, SettledAt: millis(d.SettledAt), Test: d.Test, Erased: d.Erased,
-		Target: d.Target, ParkedAt: millis(d.ParkedAt), ParkedFor: string(d.ParkedFor), Pass: d.Pass,
+	progress, err := encodeProgress(d)
+	if err != nil {
+		return nil, err
 	}
-	if d.Ordering == dispatcher.OrderingStrict {
-		r.Ordering = ""
+	record, err := appendHead(make([]byte, 0, prefixBytes+len(progress)+len(terms)), d, revision)
+	if err != nil {
+		return nil, err
 	}
-	if d.NextTrigger == dispatcher.TriggerAutomatic {
-		r.NextTrigger = ""
-	}
-	record := bytes.NewBuffer(head)
-	if err := cborWriter.MarshalToBuffer(&r, record); err != nil {
-		return nil, fmt.Errorf("delivery %s: %w", d.ID, err)
-	}
-	return record.Bytes(), nil
+	record = appendHex(append(record, byte(at), ordering), len(terms), 6)
+	return append(append(record, progress...), terms...), nil
 }
 
 // Held is a delivery as it was read; writes through it fail with ErrConflict when somebody wrote since.
@@ -112,50 +72,77 @@ type Held struct {
 	dispatcher.Delivery
 	revision int
 	head     string
+	payload  payload
 }
 
-// heldAs is what decodeDelivery makes of a record that encodeDelivery made of d, without decoding it.
-func heldAs(d dispatcher.Delivery, revision int, record []byte) Held {
+// heldAs is what decodeDelivery makes of a record that holds d, without decoding it.
+func heldAs(d dispatcher.Delivery, revision int, head string, at payload) Held {
 	kept := func(at time.Time) time.Time { return fromMillis(millis(at)) }
 	d.Created, d.ExpiresAt, d.NextAttemptAt = kept(d.Created), kept(d.ExpiresAt), kept(d.NextAttemptAt)
 	d.SettledAt, d.ParkedAt, d.ClaimedAt = kept(d.SettledAt), kept(d.ParkedAt), kept(d.ClaimedAt)
 	d.Registered = fromMicros(micros(d.Registered))
-	return Held{d, revision % revisionMax, string(record[:headBytes])}
+	return Held{d, revision % revisionMax, head, at}
 }
 
+// parts are those of a record. What holds on to one holds on to the record.
+type parts struct {
+	head     string
+	payload  payload
+	ordering dispatcher.Ordering
+	progress string
+	terms    string // "" when only what stands before it was told
+	events   string
+}
+
+// splitRecord takes a record apart. A prefix is what stands before the terms.
+func splitRecord(id, record string, prefix bool) (p parts, err error) {
+	if len(record) < prefixBytes {
+		return p, fmt.Errorf("delivery %s: record of %d bytes", id, len(record))
+	}
+	terms, err1 := strconv.ParseUint(record[28:34], 16, 24)
+	progress, err2 := strconv.ParseUint(record[34:38], 16, 16)
+	p = parts{head: record[:headBytes], payload: payload(record[26]), ordering: letterOrderings[record[27]]}
+	rest := record[prefixBytes:]
+	switch {
+	case err1 != nil, err2 != nil, p.ordering == "",
+		p.payload != payloadInTerms && p.payload != payloadOfChange && p.payload != payloadGone:
+		return p, fmt.Errorf("delivery %s: record begins with %q", id, record[:prefixBytes])
+	case len(rest) < int(progress), prefix && len(rest) > int(progress), !prefix && len(rest) < int(progress+terms):
+		return p, fmt.Errorf("delivery %s: record of %d bytes does not hold what it tells", id, len(record))
+	}
+	if p.progress, rest = rest[:progress], rest[progress:]; prefix {
+		return p, nil
+	}
+	p.terms, p.events = rest[:terms], rest[terms:]
+	return p, nil
+}
+
+// decodeDelivery reads a record, but not its snapshot; of its Events it looks only whether they are whole.
 func decodeDelivery(id, record string) (Held, error) {
-	h, err := parseHead(id, record)
+	p, err := splitRecord(id, record, false)
 	if err != nil {
-		return h, err
+		return Held{}, err
 	}
-	var r deliveryRecord
-	if err := cborReader.Unmarshal([]byte(record[headBytes:]), &r); err != nil {
-		return Held{}, fmt.Errorf("delivery %s: %w", id, err)
-	}
-	evidence, err := r.evidence()
+	terms, err := decodeTerms(id, p.terms)
 	if err != nil {
-		return Held{}, fmt.Errorf("delivery %s: %w", id, err)
+		return Held{}, err
 	}
-	options, err := valueOf(r.Options)
+	if err := eachEvent(id, p.events, func(dispatcher.EventID, string) bool { return true }); err != nil {
+		return Held{}, err // cut off, or something else behind them
+	}
+	return p.onto(terms.delivery)
+}
+
+// onto is the delivery of such terms as the record tells it.
+func (p parts) onto(terms dispatcher.Delivery) (Held, error) {
+	terms.Ordering = p.ordering
+	h, err := parseHead(terms, p.head)
 	if err != nil {
-		return Held{}, fmt.Errorf("delivery %s: %w", id, err)
+		return Held{}, err
 	}
-	h.Delivery = dispatcher.Delivery{
-		ID: id, Merchant: r.Merchant, Channel: r.Channel, OrderID: r.OrderID, OrderVersion: r.OrderVersion,
-		ChangeID: r.ChangeID, NotificationID: r.NotificationID, Registered: fromMicros(r.Registered), AdapterID: r.AdapterID, Reference: r.Reference,
-		Scope: r.Scope, Evidence: evidence, Format: r.Format, Options: options,
-		Ordering: dispatcher.Ordering(r.Ordering), Created: fromMillis(r.Created), ExpiresAt: fromMillis(r.ExpiresAt),
-		Status: h.Status, Reason: dispatcher.Reason(r.Reason), StatusCode: r.StatusCode, Attempts: r.Attempts,
-		Counted: r.Counted, NextAttemptAt: fromMillis(r.NextAttemptAt), NextTrigger: dispatcher.Trigger(r.NextTrigger),
-		Lone: r.Lone, WasDelivered: r.WasDelivered, SettledAt: fromMillis(r.SettledAt), Test: r.Test, Erased: r.Erased, Generation: h.Generation,
-		ClaimedAt: h.ClaimedAt, Target: r.Target, ParkedAt: fromMillis(r.ParkedAt),
-		ParkedFor: dispatcher.ParkReason(r.ParkedFor), Pass: r.Pass,
-	}
-	if r.Ordering == "" {
-		h.Ordering = dispatcher.OrderingStrict
-	}
-	if r.NextTrigger == "" {
-		h.NextTrigger = dispatcher.TriggerAutomatic
+	h.payload = p.payload
+	if err := decodeProgress(p.progress, &h.Delivery); err != nil {
+		return Held{}, err
 	}
 	return h, nil
 }

@@ -70,11 +70,12 @@ func (s *Store) trimKey(ctx context.Context, key string, cut time.Time) (removed
 
 // goneDeliveries lists what an order's history names although its record has expired.
 func (s *Store) goneDeliveries(ctx context.Context, key string, cut time.Time) ([]string, error) {
-	ids, err := s.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{Key: key, ByScore: true, Start: "-inf",
+	members, err := s.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{Key: key, ByScore: true, Start: "-inf",
 		Stop: millis(cut), Count: trimChunk}).Result()
-	if err != nil || len(ids) == 0 {
+	if err != nil || len(members) == 0 {
 		return nil, err
 	}
+	ids := historyIDs(members)
 	held, err := s.Read(ctx, ids...)
 	if err != nil {
 		return nil, err
@@ -83,10 +84,10 @@ func (s *Store) goneDeliveries(ctx context.Context, key string, cut time.Time) (
 	for _, h := range held {
 		alive[h.ID] = true
 	}
-	gone := ids[:0]
-	for _, id := range ids {
+	gone := members[:0]
+	for i, id := range ids {
 		if _, err := dispatcher.DeliveryShard(id); err != nil || !alive[id] {
-			gone = append(gone, id)
+			gone = append(gone, members[i])
 		}
 	}
 	return gone, nil

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -92,7 +93,10 @@ func TestTrimTakesExpiredDeliveriesOutOfHistories(t *testing.T) {
 			h.plain.Del(t.Context(), "td{s"+shardOf("lane")+"}:d:"+all[i].ID) // as its expiry does
 		}
 		names := func() (ids []string) {
-			return members(dump(t, h.plain)["td{s"+shardOf("lane")+"}:h:acme:lane"])
+			for _, member := range members(dump(t, h.plain)["td{s"+shardOf("lane")+"}:h:acme:lane"]) {
+				ids = append(ids, hex.EncodeToString([]byte(member)))
+			}
+			return ids
 		}
 		if _, err := h.Trim(t.Context()); err != nil || len(names()) != 5 {
 			t.Errorf("before its time: %d left, %v", len(names()), err)

@@ -29,11 +29,12 @@ type publicRecord struct {
 	Version     string `cbor:"8,keyasint,omitempty"`
 }
 
-func encodeSnapshot(snap dispatcher.Snapshot) ([]byte, error) {
+// newSnapshotRecord takes the text of the document, which the caller has.
+func newSnapshotRecord(snap dispatcher.Snapshot, document []byte) snapshotRecord {
 	o := snap.Order
 	r := snapshotRecord{
 		Merchant: o.Merchant, OrderID: o.ID, Channel: o.Channel, Version: o.Version,
-		Created: millis(o.Created), Modified: millis(o.Modified), Document: jsonOf(o.Document),
+		Created: millis(o.Created), Modified: millis(o.Modified), Document: document,
 	}
 	for _, n := range snap.Notifications {
 		r.Notifications = append(r.Notifications, publicRecord{
@@ -41,6 +42,10 @@ func encodeSnapshot(snap dispatcher.Snapshot) ([]byte, error) {
 			Scope: jsonOf(n.Scope), Schema: jsonOf(n.Schema), Invoke: n.Invoke, Version: n.Version,
 		})
 	}
+	return r
+}
+
+func (r snapshotRecord) encode() ([]byte, error) {
 	plain, err := cborWriter.Marshal(&r)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)

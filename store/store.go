@@ -16,22 +16,23 @@ import (
 var luaFiles embed.FS
 
 var (
-	commitScript = script("commit")
-	claimScript  = script("claim")
-	recordScript = script("record")
-	reopenScript = script("reopen")
-	forgetScript = script("forget")
-	eraseScript  = script("erase")
-	deferScript  = script("defer")
-	auditScript  = script("audit")
-	repairScript = script("repair")
-	gateScript   = script("gate")
-	parkScript   = script("park")
-	leaveScript  = script("leave")
-	passScript   = script("pass")
-	keeperScript = script("keeper")
-	admitScript  = script("admit")
-	resealScript = script("reseal")
+	commitScript  = script("commit")
+	claimScript   = script("claim")
+	recordScript  = script("record")
+	reopenScript  = script("reopen")
+	forgetScript  = script("forget")
+	eraseScript   = script("erase")
+	deferScript   = script("defer")
+	auditScript   = script("audit")
+	repairScript  = script("repair")
+	replaceScript = script("replace")
+	gateScript    = script("gate")
+	parkScript    = script("park")
+	leaveScript   = script("leave")
+	passScript    = script("pass")
+	keeperScript  = script("keeper")
+	admitScript   = script("admit")
+	resealScript  = script("reseal")
 )
 
 func script(name string) *redis.Script {
@@ -66,14 +67,14 @@ type Store struct {
 	grace     time.Duration
 	now       func() time.Time
 	opened    *cache[sealedNotification, dispatcher.Notification]
-	snapshots *cache[changeOf, string]
+	owed      *cache[string, owed] // by the id of the delivery
 }
 
 // New returns a Store over the client, which should have ContextTimeoutEnabled set.
 func New(cfg Config) *Store {
 	s := &Store{rdb: cfg.Redis, sealer: cfg.Sealer, retention: cfg.Retention, merchants: cfg.MerchantRetention, grace: cfg.Grace, now: cfg.Now}
 	s.opened = newCache[sealedNotification, dispatcher.Notification](openedBytes)
-	s.snapshots = newCache[changeOf, string](snapshotsBytes)
+	s.owed = newCache[string, owed](owedBytes)
 	if s.retention <= 0 {
 		s.retention = DefaultRetention
 	}

@@ -51,7 +51,7 @@ func TestSweepGoesOnPastWhatItCannotRead(t *testing.T) {
 		r := newReceiver(t, nil)
 		h.register(r.URL, func(n *dispatcher.Notification) { n.Ordering = dispatcher.OrderingNone })
 		bad, good := h.commitOnly("s1")[0], h.commitOnly("s2")[0]
-		if err := rdb.HSet(t.Context(), fmt.Sprintf("td{s%d}:d:%s", h.ref.Shard(), bad.ID), "r", "000001000001?0000000000000{}").Err(); err != nil {
+		if err := rdb.Set(t.Context(), fmt.Sprintf("td{s%d}:d:%s", h.ref.Shard(), bad.ID), "000001000001?0000000000000{}", 0).Err(); err != nil {
 			t.Fatal(err)
 		}
 		h.clock.advance(6 * time.Second)

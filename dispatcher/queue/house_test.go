@@ -310,7 +310,7 @@ func (h *house) keyOf(kind string) string {
 // headOf returns what a delivery's record opens with: generation, revision, status, claimed at.
 func (h *house) headOf(id string) string {
 	h.t.Helper()
-	text, err := h.rdb.HGet(h.t.Context(), fmt.Sprintf("td{s%d}:d:%s", h.ref.Shard(), id), "r").Result()
+	text, err := h.rdb.Get(h.t.Context(), fmt.Sprintf("td{s%d}:d:%s", h.ref.Shard(), id)).Result()
 	if err != nil {
 		h.t.Fatal(err)
 	}

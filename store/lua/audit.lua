@@ -5,8 +5,8 @@
 --
 -- Returns {status letter, claimed at, due (ms, or ""), finding}; finding is "" when all is well, else "not_due",
 -- "not_in_lane" or "behind_settled". A delivery that is gone returns {"", "", "", ""}.
-local cur = redis.call('HGET', KEYS[1], 'r')
-if not cur then return {'', '', '', ''} end
+local cur = redis.call('GETRANGE', KEYS[1], 0, 25)
+if cur == '' then return {'', '', '', ''} end
 local status = string.sub(cur, 13, 13)
 local due = redis.call('ZSCORE', KEYS[2], ARGV[1]) or ''
 local finding = ''
@@ -17,8 +17,8 @@ if status == 'p' or status == 'r' or status == 'k' then
 		if not redis.call('LPOS', KEYS[3], ARGV[1]) then
 			finding = 'not_in_lane'
 		elseif head ~= ARGV[1] then
-			local record = redis.call('HGET', ARGV[3] .. head, 'r')
-			local hs = record and string.sub(record, 13, 13)
+			local record = redis.call('GETRANGE', ARGV[3] .. head, 0, 25)
+			local hs = string.sub(record, 13, 13)
 			if hs ~= 'p' and hs ~= 'r' and hs ~= 'k' then finding = 'behind_settled' end
 		end
 	end

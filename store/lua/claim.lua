@@ -1,20 +1,21 @@
 -- Claims a delivery for one attempt and returns all that the attempt needs.
 --
--- KEYS[1] record, KEYS[2] due, KEYS[3] lane, KEYS[4] snapshot, KEYS[5] notifications
+-- KEYS[1] record, KEYS[2] due, KEYS[3] lane, KEYS[4] snapshot of the change, KEYS[5] notifications
 -- ARGV[1] delivery id, ARGV[2] generation (6 hex digits), ARGV[3] now (13 digits, ms), ARGV[4] end of the lease (ms)
 -- ARGV[5] "1" when the delivery is in a lane, ARGV[6] notification id
--- ARGV[7] "1" when the caller has the snapshot: it is told only whether that is still there
+-- ARGV[7] "1" when the caller has terms and snapshot: it is told only whether the snapshot is still there
 --
--- The record opens with 26 characters: generation (6 hex), revision (6 hex), status (1 letter), claimed at (13 digits).
+-- How a record is laid out is told in record.go.
 -- Returns {"gone"|"stale"|"settled"|"busy"|"waiting"}, or
--- {"ok", record as it was, record as it is now, snapshot ("1" when the caller has it, "" when gone), notification, id of
--- the newest of the lane}
-local cur = redis.call('HGET', KEYS[1], 'r')
+-- {"ok", when it was claimed before, prefix of the record as it is now, terms ("" when the caller has them), snapshot of the
+-- change ("1" when the caller has it, "" when there is none), notification, id of the newest of the lane where only that counts}
+local cur = redis.call('GET', KEYS[1])
 if not cur then return {'gone'} end
 if string.sub(cur, 1, 6) ~= ARGV[2] then return {'stale'} end
 local status = string.sub(cur, 13, 13)
 if status ~= 'p' and status ~= 'r' and status ~= 'k' then return {'settled'} end
-if string.sub(cur, 14, 26) ~= '0000000000000' then
+local claimed = string.sub(cur, 14, 26)
+if claimed ~= '0000000000000' then
 	local lease = redis.call('ZSCORE', KEYS[2], ARGV[1])
 	if lease and tonumber(lease) > tonumber(ARGV[3]) then return {'busy'} end
 end
@@ -22,16 +23,20 @@ local newest = ''
 if ARGV[5] == '1' then
 	local head = redis.call('LINDEX', KEYS[3], 0)
 	if head and head ~= ARGV[1] then return {'waiting'} end
-	newest = redis.call('LINDEX', KEYS[3], -1) or ''
+	if string.sub(cur, 28, 28) == 'l' then newest = redis.call('LINDEX', KEYS[3], -1) or '' end
 end
-local rev = string.format('%06x', (tonumber(string.sub(cur, 7, 12), 16) + 1) % 16777216)
-local new = string.sub(cur, 1, 6) .. rev .. status .. ARGV[3] .. string.sub(cur, 27)
-redis.call('HSET', KEYS[1], 'r', new)
+local moved = string.format('%06x', (tonumber(string.sub(cur, 7, 12), 16) + 1) % 16777216) .. status .. ARGV[3]
+redis.call('SETRANGE', KEYS[1], 6, moved)
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[1])
-local snapshot
-if ARGV[7] == '1' then
-	snapshot = redis.call('HEXISTS', KEYS[4], 'b') == 1 and '1' or ''
-else
-	snapshot = redis.call('HGET', KEYS[4], 'b') or ''
+local before = 38 + tonumber(string.sub(cur, 35, 38), 16)
+local terms, snapshot = '', ''
+if ARGV[7] ~= '1' then terms = string.sub(cur, before + 1, before + tonumber(string.sub(cur, 29, 34), 16)) end
+if string.sub(cur, 27, 27) == 'c' then
+	if ARGV[7] == '1' then
+		snapshot = redis.call('HEXISTS', KEYS[4], 'b') == 1 and '1' or ''
+	else
+		snapshot = redis.call('HGET', KEYS[4], 'b') or ''
+	end
 end
-return {'ok', cur, new, snapshot, redis.call('HGET', KEYS[5], ARGV[6]) or '', newest}
+local prefix = string.sub(cur, 1, 6) .. moved .. string.sub(cur, 27, before)
+return {'ok', claimed, prefix, terms, snapshot, redis.call('HGET', KEYS[5], ARGV[6]) or '', newest}

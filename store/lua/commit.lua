@@ -2,10 +2,10 @@
 --
 -- KEYS[1]  order            hash
 -- KEYS[2]  notifications    hash
--- KEYS[3]  snapshot         hash
+-- KEYS[3]  snapshot         hash, of a change that is owed several times
 -- KEYS[4]  due              sorted set
 -- KEYS[5]  history          sorted set: the order's deliveries by time
--- KEYS[6..] for each delivery: its record (hash), its lane (list)
+-- KEYS[6..] for each delivery: its record (string), its lane (list)
 --
 -- ARGV[1]  token the writer has seen ("" for none)
 -- ARGV[2]  new token
@@ -14,7 +14,7 @@
 -- next     count of notifications to remove, then ids
 -- next     snapshot ("" for none)
 -- next     now (ms), due of a head (ms), due of one that waits (ms)
--- next     for each delivery: id, record, ordering
+-- next     for each delivery: id, id in the history, record, ordering
 --
 -- Returns {"conflict"}, or {"ok", then for each delivery "1" when it may begin and "0" when it waits}
 -- A second run of the same call (its answer was lost) changes nothing and returns the same.
@@ -54,11 +54,11 @@ end
 local reply = {'ok'}
 for n = 1, count do
 	local record, lane = KEYS[4 + 2 * n], KEYS[5 + 2 * n]
-	local id, value, ordering = take(), take(), take()
+	local id, member, value, ordering = take(), take(), take(), take()
 	local first = true
 	if not again then
-		redis.call('HSET', record, 'r', value)
-		redis.call('ZADD', KEYS[5], now, id)
+		redis.call('SET', record, value)
+		redis.call('ZADD', KEYS[5], now, member)
 	end
 	if ordering ~= 'none' then
 		if again then

@@ -4,8 +4,8 @@
 -- ARGV[1] delivery id
 --
 -- Returns "ok" or "open".
-local cur = redis.call('HGET', KEYS[1], 'r')
-local status = cur and string.sub(cur, 13, 13)
+local cur = redis.call('GETRANGE', KEYS[1], 0, 25)
+local status = string.sub(cur, 13, 13)
 if status == 'p' or status == 'r' or status == 'k' then return 'open' end
 redis.call('ZREM', KEYS[2], ARGV[1])
 return 'ok'

@@ -3,8 +3,8 @@
 -- KEYS[1] record, KEYS[2] due, KEYS[3] lane
 -- ARGV[1] delivery id, ARGV[2] "1" when in a lane, ARGV[3] prefix of the keys of records, ARGV[4] due (ms)
 -- Returns 1 when something was repaired.
-local cur = redis.call('HGET', KEYS[1], 'r')
-if not cur then return 0 end
+local cur = redis.call('GETRANGE', KEYS[1], 0, 25)
+if cur == '' then return 0 end
 local status = string.sub(cur, 13, 13)
 if status ~= 'p' and status ~= 'r' and status ~= 'k' then return 0 end
 local repaired = redis.call('ZADD', KEYS[2], 'NX', ARGV[4], ARGV[1])
@@ -13,8 +13,8 @@ if ARGV[2] ~= '1' then return repaired end
 while true do
 	local head = redis.call('LINDEX', KEYS[3], 0)
 	if not head or head == ARGV[1] then break end
-	local record = redis.call('HGET', ARGV[3] .. head, 'r')
-	local s = record and string.sub(record, 13, 13)
+	local record = redis.call('GETRANGE', ARGV[3] .. head, 0, 25)
+	local s = string.sub(record, 13, 13)
 	if s == 'p' or s == 'r' or s == 'k' then break end
 	redis.call('LPOP', KEYS[3])
 	repaired = 1

@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+)
+
+// owed is what an attempt needs of a delivery that never changes: its terms and the snapshot that it is rendered from. A
+// process that committed a change mostly delivers it, too, and need not be told again what it wrote.
+type owed struct {
+	terms    dispatcher.Delivery
+	snapshot *dispatcher.Snapshot
+}
+
+const (
+	owedBytes = 48 << 20 // of all that is kept
+	owedRoom  = 1 << 10  // about what one has beside its document
+)
+
+// keepOwed keeps what a commit owes, until it is settled or was not asked for the longest. It holds on to nothing of the
+// request that the commit was made of.
+func (s *Store) keepOwed(c Commit, left State, snapshot *dispatcher.Snapshot) {
+	for _, d := range c.Deliveries {
+		d.Merchant, d.OrderID, d.Channel = left.Order.Merchant, left.Order.ID, left.Order.Channel
+		if len(c.Put) > 0 { // else it is of a notification that was there before
+			d.NotificationID, d.AdapterID, d.Reference = strings.Clone(d.NotificationID), strings.Clone(d.AdapterID), strings.Clone(d.Reference)
+			d.Format, d.Options = strings.Clone(d.Format), d.Options.Clone()
+		}
+		d.Scope, d.Evidence = ownTexts(d.Scope), ownEvidence(d.Evidence)
+		s.keep(d, snapshot, len(c.Deliveries))
+	}
+}
+
+// keep keeps what is owed by one delivery; its snapshot is shared by so many.
+func (s *Store) keep(terms dispatcher.Delivery, snapshot *dispatcher.Snapshot, sharing int) {
+	held := heldAs(terms, 0, "", 0)
+	s.owed.put(terms.ID, owed{held.Delivery, snapshot}, owedRoom+(snapshot.Order.Document.Bytes())/sharing)
+}
+
+func ownTexts(all []string) []string {
+	own := make([]string, len(all))
+	for i, text := range all {
+		own[i] = strings.Clone(text)
+	}
+	return own
+}
+
+// ownEvidence holds on to none of the documents that it was taken from.
+func ownEvidence(all []dispatcher.Evidence) []dispatcher.Evidence {
+	if len(all) == 0 {
+		return nil
+	}
+	own := make([]dispatcher.Evidence, len(all))
+	for i, e := range all {
+		e.Before, e.After = e.Before.Clone(), e.After.Clone()
+		own[i] = e
+	}
+	return own
+}
+
+// claimed puts together what a claim or a record told of a delivery that is claimed for us. What was not told, because it
+// was thought to be kept here, is read.
+func (s *Store) claimed(ctx context.Context, told told) (c Claim, err error) {
+	c = Claim{State: Claimed, Newest: told.newest}
+	p, err := splitRecord(told.id, told.prefix, true)
+	if err != nil {
+		return c, err
+	}
+	what, kept := s.owed.get(told.id)
+	if kept {
+		c.Held, err = p.onto(what.terms)
+	} else {
+		what, c.Held, err = s.readOwed(ctx, told, p)
+	}
+	if err != nil {
+		return c, err
+	}
+	switch {
+	case p.payload == payloadGone, told.snapshotGone: // an erased one is not sent, though it may still be kept here
+		s.owed.drop(told.id)
+	default:
+		c.Snapshot = what.snapshot
+	}
+	if told.notification != "" {
+		n, err := s.decodeNotification(c.Held.Ref(), c.Held.NotificationID, told.notification)
+		if err != nil {
+			return c, err
+		}
+		c.Notification = &n
+	}
+	return c, nil
+}
+
+// told is what a script tells of a delivery that it claimed.
+type told struct {
+	id           string
+	prefix       string // of its record
+	terms        string // "" when they are not told
+	snapshot     string // of the change; "" when it is not told
+	snapshotGone bool   // the change's
+	notification string // "" when it was removed
+	newest       string // id of the newest in its lane
+}
+
+// readOwed reads what is owed, of what was told and, where that is not enough, of the store: at most two round trips. Held
+// is set even when only the snapshot could not be read, so that the delivery can be given back.
+func (s *Store) readOwed(ctx context.Context, told told, p parts) (what owed, h Held, err error) {
+	shard, err := dispatcher.DeliveryShard(told.id)
+	if err != nil {
+		return what, h, err
+	}
+	if told.terms == "" {
+		record, err := s.rdb.Get(ctx, deliveryKey(shard, told.id)).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return what, h, unavailable("read delivery", err)
+		}
+		now, err := splitRecord(told.id, record, false)
+		if err != nil {
+			return what, h, err
+		}
+		told.terms = now.terms
+	}
+	terms, err := decodeTerms(told.id, told.terms)
+	if err != nil {
+		return what, h, err
+	}
+	if h, err = p.onto(terms.delivery); err != nil {
+		return what, Held{}, err
+	}
+	what.terms = terms.delivery
+	if what.snapshot, err = s.readSnapshot(ctx, shard, told, p, terms); err != nil || what.snapshot == nil {
+		return what, h, err
+	}
+	s.keep(what.terms, what.snapshot, 1) // for its next attempt
+	return what, h, nil
+}
+
+// readSnapshot is nil when the snapshot is gone.
+func (s *Store) readSnapshot(ctx context.Context, shard int, told told, p parts, t terms) (*dispatcher.Snapshot, error) {
+	var snap dispatcher.Snapshot
+	var err error
+	switch {
+	case p.payload == payloadGone, told.snapshotGone:
+		return nil, nil
+	case p.payload == payloadInTerms && t.snapshot == nil:
+		return nil, nil
+	case p.payload == payloadInTerms:
+		snap, err = t.snapshot.snapshot()
+	default:
+		if told.snapshot == "" {
+			told.snapshot, err = s.rdb.HGet(ctx, snapshotKey(shard, t.delivery.ChangeID), "b").Result()
+			if errors.Is(err, redis.Nil) {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, unavailable("read snapshot", err)
+			}
+		}
+		snap, err = decodeSnapshot([]byte(told.snapshot))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &snap, nil
+}

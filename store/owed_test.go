@@ -1,0 +1,111 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/store"
+)
+
+// tellings notes how many bytes of terms and snapshot each claim was told.
+type tellings struct {
+	through
+	bytes *[][2]int
+}
+
+func (n tellings) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if keys := scriptKeys(cmd); err == nil && len(keys) == 5 && len(cmd.Args()) == 3+5+7 { // claim's
+			reply, _ := cmd.(*redis.Cmd).StringSlice()
+			*n.bytes = append(*n.bytes, [2]int{len(reply[3]), len(reply[4])})
+		}
+		return err
+	}
+}
+
+// Who committed a change, and who has claimed a delivery of it, is told only what has become of it; every attempt has the
+// same terms and the same snapshot.
+func TestWhatIsOwedIsToldOnce(t *testing.T) {
+	for name, c := range map[string]struct{ notifications, terms, snapshot, known int }{
+		"of a change that is owed once":  {1, 300, 0, 0},
+		"of a change that is owed twice": {2, 100, 200, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, h *house) {
+				var here, there [][2]int
+				mine, other := newHouse(t, h.plain, tellings{bytes: &here}), newHouse(t, h.plain, tellings{bytes: &there})
+				var put []dispatcher.Notification
+				for i := range c.notifications {
+					n := notification(t, fmt.Sprintf("n%d", i), "strict")
+					n.AdapterID, n.Options = "erp", parse(t, `{"version":"v1"}`)
+					n.Scope = parseScope(t, `{"state":["created"],"cart":true}`)
+					put = append(put, n)
+				}
+				document := " { \"spaced\" : [ 1.50 ] , " + sizedOrder(rand.New(rand.NewPCG(1, 1)), "created")[1:]
+				mine.clock.advance(123) // ns, which are not kept
+				owed, _ := mine.put(t, order("1"), document, put...)
+				task := owed[0].Task()
+				var first store.Claim
+				for i, claimer := range []*house{mine, other, other, mine} {
+					claim := claimer.claim(t, task)
+					if claim.State != store.Claimed || claim.Snapshot == nil {
+						t.Fatalf("claim %d: %s, %v", i, claim.State, claim.Snapshot)
+					}
+					if i == 0 {
+						first = claim
+					}
+					if !reflect.DeepEqual(claim.Snapshot, first.Snapshot) || !reflect.DeepEqual(claim.Held.Delivery, first.Held.Delivery) {
+						t.Errorf("claim %d:\n got %+v\n     %+v\nwant %+v\n     %+v", i, claim.Held, claim.Snapshot, first.Held, first.Snapshot)
+					}
+					claimer.record(t, store.Move{From: claim.Held, To: unclaimed(claim.Held.Delivery)})
+				}
+				known := [2]int{0, c.known}
+				if !reflect.DeepEqual(here, [][2]int{known, known}) || len(there) != 2 || there[0][0] < c.terms || there[0][1] < c.snapshot || there[1] != known {
+					t.Errorf("told here %v, there %v bytes", here, there)
+				}
+			})
+		})
+	}
+}
+
+func unclaimed(d dispatcher.Delivery) dispatcher.Delivery {
+	d.ClaimedAt = time.Time{}
+	return d
+}
+
+// both puts an order with two notifications, to which its change is owed.
+func (h *house) both(t tb, ref dispatcher.OrderRef) []dispatcher.Delivery {
+	t.Helper()
+	owed, _ := h.put(t, ref, status("created"), notification(t, "n1", "strict"), notification(t, "n2", "strict"))
+	if len(owed) != 2 {
+		t.Fatalf("%d deliveries", len(owed))
+	}
+	return owed
+}
+
+func (h *house) dropSnapshot(t tb, d dispatcher.Delivery) {
+	t.Helper()
+	key := fmt.Sprintf("td{s%d}:c:%s", d.Ref().Shard(), d.ChangeID)
+	if n, err := h.plain.Del(t.Context(), key).Result(); n != 1 || err != nil {
+		t.Fatalf("%s: %d, %v", key, n, err)
+	}
+}
+
+// What was erased is not sent because somebody still has it.
+func TestAnErasedSnapshotIsGoneForWhoHasItToo(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		d := h.both(t, order("1"))[0]
+		h.dropSnapshot(t, d)
+		if claim := h.claim(t, d.Task()); claim.State != store.Claimed || claim.Snapshot != nil {
+			t.Errorf("%s, %+v", claim.State, claim.Snapshot)
+		}
+	})
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/store/pack"
+)
+
+// termsRecord is what is owed: nothing of it changes as long as the order is there.
+type termsRecord struct {
+	Merchant       string           `cbor:"1,keyasint"`
+	Channel        string           `cbor:"2,keyasint"`
+	OrderID        string           `cbor:"3,keyasint"`
+	OrderVersion   int64            `cbor:"4,keyasint"`
+	ChangeID       string           `cbor:"5,keyasint"`
+	NotificationID string           `cbor:"6,keyasint"`
+	Registered     int64            `cbor:"7,keyasint,omitempty"` // µs
+	AdapterID      string           `cbor:"8,keyasint,omitempty"`
+	Reference      string           `cbor:"9,keyasint,omitempty"`
+	Scope          []string         `cbor:"10,keyasint"`
+	Evidence       []evidenceRecord `cbor:"11,keyasint,omitempty"`
+	Format         string           `cbor:"12,keyasint"`
+	Options        []byte           `cbor:"13,keyasint,omitempty"` // JSON
+	Created        int64            `cbor:"14,keyasint"`
+	ExpiresAt      int64            `cbor:"15,keyasint,omitempty"`
+	Test           bool             `cbor:"16,keyasint,omitempty"`
+	Snapshot       *snapshotRecord  `cbor:"17,keyasint,omitempty"`
+}
+
+type evidenceRecord struct {
+	Scope     string `cbor:"1,keyasint"`
+	Pointer   string `cbor:"2,keyasint"`
+	Before    []byte `cbor:"3,keyasint,omitempty"` // JSON, as After
+	After     []byte `cbor:"4,keyasint,omitempty"`
+	Truncated bool   `cbor:"5,keyasint,omitempty"`
+}
+
+func encodeTerms(d dispatcher.Delivery, snapshot *snapshotRecord) ([]byte, error) {
+	plain, err := cborWriter.Marshal(&termsRecord{
+		Merchant: d.Merchant, Channel: d.Channel, OrderID: d.OrderID, OrderVersion: d.OrderVersion, ChangeID: d.ChangeID,
+		NotificationID: d.NotificationID, Registered: micros(d.Registered), AdapterID: d.AdapterID, Reference: d.Reference,
+		Scope: d.Scope, Evidence: evidenceRecords(d.Evidence), Format: d.Format, Options: jsonOf(d.Options),
+		Created: millis(d.Created), ExpiresAt: millis(d.ExpiresAt), Test: d.Test, Snapshot: snapshot,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("delivery %s: %w", d.ID, err)
+	}
+	terms := pack.Pack(plain)
+	if len(terms) > termsMost {
+		return nil, fmt.Errorf("delivery %s: terms of %d bytes", d.ID, len(terms))
+	}
+	return terms, nil
+}
+
+// terms are what is owed: a delivery as it was when nothing had become of it, and what its record tells of the snapshot.
+type terms struct {
+	delivery dispatcher.Delivery
+	snapshot *snapshotRecord // nil: not in the terms
+}
+
+func decodeTerms(id, packed string) (t terms, err error) {
+	var r termsRecord
+	plain, err := pack.Unpack([]byte(packed))
+	if err == nil {
+		err = cborReader.Unmarshal(plain, &r)
+	}
+	if err == nil {
+		t.delivery, err = r.delivery(id)
+	}
+	if err != nil {
+		return terms{}, fmt.Errorf("delivery %s: %w", id, err)
+	}
+	t.snapshot = r.Snapshot
+	return t, nil
+}
+
+func (r termsRecord) delivery(id string) (d dispatcher.Delivery, err error) {
+	d = dispatcher.Delivery{
+		ID: id, Merchant: r.Merchant, Channel: r.Channel, OrderID: r.OrderID, OrderVersion: r.OrderVersion, ChangeID: r.ChangeID,
+		NotificationID: r.NotificationID, Registered: fromMicros(r.Registered), AdapterID: r.AdapterID, Reference: r.Reference,
+		Scope: r.Scope, Format: r.Format, Created: fromMillis(r.Created), ExpiresAt: fromMillis(r.ExpiresAt), Test: r.Test,
+	}
+	if d.Evidence, err = r.evidence(); err != nil {
+		return d, err
+	}
+	d.Options, err = valueOf(r.Options)
+	return d, err
+}
+
+func evidenceRecords(all []dispatcher.Evidence) []evidenceRecord {
+	records := make([]evidenceRecord, len(all))
+	for i, e := range all {
+		records[i] = evidenceRecord{e.Scope, e.Pointer, jsonOf(e.Before), jsonOf(e.After), e.Truncated}
+	}
+	return records
+}
+
+func (r termsRecord) evidence() ([]dispatcher.Evidence, error) {
+	if len(r.Evidence) == 0 {
+		return nil, nil
+	}
+	all := make([]dispatcher.Evidence, 0, len(r.Evidence))
+	for _, e := range r.Evidence {
+		before, err := valueOf(e.Before)
+		if err != nil {
+			return nil, err
+		}
+		after, err := valueOf(e.After)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, dispatcher.Evidence{Scope: e.Scope, Pointer: e.Pointer, Before: before, After: after, Truncated: e.Truncated})
+	}
+	return all, nil
+}
