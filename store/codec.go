@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 
 	"github.com/fxamacker/cbor/v2"
@@ -39,6 +40,34 @@ func valueOf(text []byte) (scope.Value, error) {
 		return scope.Value{}, faults
 	}
 	return v, nil
+}
+
+// idRecord is an id as it stands in CBOR. One that Tidings made, 32 hexadecimal digits, takes 16 bytes; any other stands
+// behind a letter, and never takes 16.
+type idRecord []byte
+
+const ownIDBytes = 16
+
+func idOf(id string) idRecord {
+	if raw, err := hex.DecodeString(id); err == nil && len(raw) == ownIDBytes && hex.EncodeToString(raw) == id {
+		return raw
+	}
+	chosen := append(idRecord{'='}, id...)
+	if len(chosen) == ownIDBytes {
+		chosen = append(chosen, 0) // no id holds a NUL
+	}
+	return chosen
+}
+
+// String is the id.
+func (r idRecord) String() string {
+	switch {
+	case len(r) == ownIDBytes:
+		return hex.EncodeToString(r)
+	case len(r) == 0:
+		return ""
+	}
+	return string(bytes.TrimSuffix(r[1:], []byte{0}))
 }
 
 // marshal encodes as JSON without HTML escaping: what an adapter wrote as & stays &.

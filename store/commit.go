@@ -106,7 +106,7 @@ func (c Commit) renderedFrom(left after) (from renderedFrom, err error) {
 	from = renderedFrom{change: change.ID, snapshot: &dispatcher.Snapshot{Order: order, Notifications: left.public()}, payload: payloadInTerms}
 	record := newSnapshotRecord(*from.snapshot, document)
 	if len(c.Deliveries) == 1 && len(document) <= inTermsMost {
-		from.inTerms = &record
+		from.inTerms = record.inTerms()
 		return from, nil
 	}
 	from.payload = payloadOfChange

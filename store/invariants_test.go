@@ -29,8 +29,8 @@ type raw struct {
 		Channel  string   `cbor:"2,keyasint"`
 		Order    string   `cbor:"3,keyasint"`
 		Version  int64    `cbor:"4,keyasint"`
-		Change   string   `cbor:"5,keyasint"`
-		Notified string   `cbor:"6,keyasint"`
+		Change   rawID    `cbor:"5,keyasint"`
+		Notified rawID    `cbor:"6,keyasint"`
 		Adapter  string   `cbor:"8,keyasint"`
 		Ref      string   `cbor:"9,keyasint"`
 		Scope    []string `cbor:"10,keyasint"`
@@ -40,6 +40,16 @@ type raw struct {
 		Lone    bool  `cbor:"7,keyasint"`
 		Settled int64 `cbor:"9,keyasint"`
 	}
+}
+
+// rawID is 16 bytes of a hexadecimal id, or a letter and then another one.
+type rawID []byte
+
+func (r rawID) String() string {
+	if len(r) == 16 {
+		return hex.EncodeToString(r)
+	}
+	return strings.TrimSuffix(string(r[1:]), "\x00")
 }
 
 func (r raw) open() bool   { return strings.ContainsRune("prk", rune(r.status)) }
@@ -132,7 +142,7 @@ func invariants(t tb, rdb *redis.Client) {
 	erasing := want.checkHistories(t, all, deliveries)
 	want.check(t, all)
 	for _, d := range deliveries {
-		_, there := all[d.key("c:"+d.terms.Change)]
+		_, there := all[d.key("c:"+d.terms.Change.String())]
 		if d.open() && d.payload != 't' && !there && !erasing[d.id] {
 			t.Errorf("open delivery %s of order %s has no snapshot", d.id, d.terms.Order)
 		}
@@ -149,10 +159,10 @@ func (e expectation) add(t tb, d raw) {
 	if d.open() {
 		e.due[d.key("due")] = append(e.due[d.key("due")], d.id)
 		if d.payload == 'c' {
-			e.counts[d.key("c:"+d.terms.Change)]++
+			e.counts[d.key("c:"+d.terms.Change.String())]++
 		}
 		if d.inLane() {
-			lane := d.key("l:" + d.terms.Merchant + ":" + d.terms.Order + "/" + d.terms.Notified)
+			lane := d.key("l:" + d.terms.Merchant + ":" + d.terms.Order + "/" + d.terms.Notified.String())
 			e.lanes[lane] = append(e.lanes[lane], d.id)
 		}
 	}
@@ -169,7 +179,7 @@ func (e expectation) add(t tb, d raw) {
 
 // indexes are those that an Event of the delivery is in.
 func (r raw) indexes(failed bool) []string {
-	values := [][2]string{{"a", ""}, {"o", r.terms.Order}, {"n", r.terms.Notified}}
+	values := [][2]string{{"a", ""}, {"o", r.terms.Order}, {"n", r.terms.Notified.String()}}
 	for _, key := range r.terms.Scope {
 		values = append(values, [2]string{"s", key})
 	}

@@ -150,7 +150,7 @@ func (s *Store) readSnapshot(ctx context.Context, shard int, told told, p parts,
 	case p.payload == payloadInTerms && t.snapshot == nil:
 		return nil, nil
 	case p.payload == payloadInTerms:
-		snap, err = t.snapshot.snapshot()
+		snap, err = t.snapshot.of(t.delivery).snapshot()
 	default:
 		if told.snapshot == "" {
 			told.snapshot, err = s.rdb.HGet(ctx, snapshotKey(shard, t.delivery.ChangeID), "b").Result()

@@ -8,9 +8,9 @@ import (
 )
 
 type snapshotRecord struct {
-	Merchant      string         `cbor:"1,keyasint"`
-	OrderID       string         `cbor:"2,keyasint"`
-	Channel       string         `cbor:"3,keyasint"`
+	Merchant      string         `cbor:"1,keyasint,omitempty"` // absent, as the next two, where terms around it say it
+	OrderID       string         `cbor:"2,keyasint,omitempty"`
+	Channel       string         `cbor:"3,keyasint,omitempty"`
 	Version       int64          `cbor:"4,keyasint"`
 	Created       int64          `cbor:"5,keyasint"`
 	Modified      int64          `cbor:"6,keyasint"`
@@ -19,14 +19,14 @@ type snapshotRecord struct {
 }
 
 type publicRecord struct {
-	ID          string `cbor:"1,keyasint"`
-	AdapterID   string `cbor:"2,keyasint,omitempty"`
-	Reference   string `cbor:"3,keyasint,omitempty"`
-	Description string `cbor:"4,keyasint,omitempty"`
-	Scope       []byte `cbor:"5,keyasint"`           // JSON
-	Schema      []byte `cbor:"6,keyasint,omitempty"` // JSON
-	Invoke      string `cbor:"7,keyasint"`
-	Version     string `cbor:"8,keyasint,omitempty"`
+	ID          idRecord `cbor:"1,keyasint"`
+	AdapterID   string   `cbor:"2,keyasint,omitempty"`
+	Reference   string   `cbor:"3,keyasint,omitempty"`
+	Description string   `cbor:"4,keyasint,omitempty"`
+	Scope       []byte   `cbor:"5,keyasint"`           // JSON
+	Schema      []byte   `cbor:"6,keyasint,omitempty"` // JSON
+	Invoke      string   `cbor:"7,keyasint"`
+	Version     string   `cbor:"8,keyasint,omitempty"`
 }
 
 // newSnapshotRecord takes the text of the document, which the caller has.
@@ -38,10 +38,22 @@ func newSnapshotRecord(snap dispatcher.Snapshot, document []byte) snapshotRecord
 	}
 	for _, n := range snap.Notifications {
 		r.Notifications = append(r.Notifications, publicRecord{
-			ID: n.ID, AdapterID: n.AdapterID, Reference: n.Reference, Description: n.Description,
+			ID: idOf(n.ID), AdapterID: n.AdapterID, Reference: n.Reference, Description: n.Description,
 			Scope: jsonOf(n.Scope), Schema: jsonOf(n.Schema), Invoke: n.Invoke, Version: n.Version,
 		})
 	}
+	return r
+}
+
+// inTerms is the record as it stands in the terms of a delivery, which name the order.
+func (r snapshotRecord) inTerms() *snapshotRecord {
+	r.Merchant, r.OrderID, r.Channel = "", "", ""
+	return &r
+}
+
+// of is the record of the snapshot that stood in such terms.
+func (r snapshotRecord) of(terms dispatcher.Delivery) snapshotRecord {
+	r.Merchant, r.OrderID, r.Channel = terms.Merchant, terms.OrderID, terms.Channel
 	return r
 }
 
@@ -87,7 +99,7 @@ func (r snapshotRecord) snapshot() (dispatcher.Snapshot, error) {
 			return dispatcher.Snapshot{}, err
 		}
 		snap.Notifications = append(snap.Notifications, dispatcher.PublicNotification{
-			ID: n.ID, AdapterID: n.AdapterID, Reference: n.Reference, Description: n.Description,
+			ID: n.ID.String(), AdapterID: n.AdapterID, Reference: n.Reference, Description: n.Description,
 			Scope: rule, Schema: schema, Invoke: n.Invoke, Version: n.Version,
 		})
 	}

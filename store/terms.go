@@ -13,8 +13,8 @@ type termsRecord struct {
 	Channel        string           `cbor:"2,keyasint"`
 	OrderID        string           `cbor:"3,keyasint"`
 	OrderVersion   int64            `cbor:"4,keyasint"`
-	ChangeID       string           `cbor:"5,keyasint"`
-	NotificationID string           `cbor:"6,keyasint"`
+	ChangeID       idRecord         `cbor:"5,keyasint"`
+	NotificationID idRecord         `cbor:"6,keyasint"`
 	Registered     int64            `cbor:"7,keyasint,omitempty"` // µs
 	AdapterID      string           `cbor:"8,keyasint,omitempty"`
 	Reference      string           `cbor:"9,keyasint,omitempty"`
@@ -38,8 +38,8 @@ type evidenceRecord struct {
 
 func encodeTerms(d dispatcher.Delivery, snapshot *snapshotRecord) ([]byte, error) {
 	plain, err := cborWriter.Marshal(&termsRecord{
-		Merchant: d.Merchant, Channel: d.Channel, OrderID: d.OrderID, OrderVersion: d.OrderVersion, ChangeID: d.ChangeID,
-		NotificationID: d.NotificationID, Registered: micros(d.Registered), AdapterID: d.AdapterID, Reference: d.Reference,
+		Merchant: d.Merchant, Channel: d.Channel, OrderID: d.OrderID, OrderVersion: d.OrderVersion, ChangeID: idOf(d.ChangeID),
+		NotificationID: idOf(d.NotificationID), Registered: micros(d.Registered), AdapterID: d.AdapterID, Reference: d.Reference,
 		Scope: d.Scope, Evidence: evidenceRecords(d.Evidence), Format: d.Format, Options: jsonOf(d.Options),
 		Created: millis(d.Created), ExpiresAt: millis(d.ExpiresAt), Test: d.Test, Snapshot: snapshot,
 	})
@@ -77,8 +77,8 @@ func decodeTerms(id, packed string) (t terms, err error) {
 
 func (r termsRecord) delivery(id string) (d dispatcher.Delivery, err error) {
 	d = dispatcher.Delivery{
-		ID: id, Merchant: r.Merchant, Channel: r.Channel, OrderID: r.OrderID, OrderVersion: r.OrderVersion, ChangeID: r.ChangeID,
-		NotificationID: r.NotificationID, Registered: fromMicros(r.Registered), AdapterID: r.AdapterID, Reference: r.Reference,
+		ID: id, Merchant: r.Merchant, Channel: r.Channel, OrderID: r.OrderID, OrderVersion: r.OrderVersion, ChangeID: r.ChangeID.String(),
+		NotificationID: r.NotificationID.String(), Registered: fromMicros(r.Registered), AdapterID: r.AdapterID, Reference: r.Reference,
 		Scope: r.Scope, Format: r.Format, Created: fromMillis(r.Created), ExpiresAt: fromMillis(r.ExpiresAt), Test: r.Test,
 	}
 	if d.Evidence, err = r.evidence(); err != nil {

@@ -56,7 +56,7 @@ func (a *adapter) register(ctx context.Context, timeout time.Duration) error {
 
 // change is a sender.
 func (a *adapter) change(ctx context.Context, seq int, due time.Time) error {
-	return a.put(ctx, seq%a.orders, filled(seq, due, a.filling))
+	return a.put(ctx, seq%a.orders, filled(seq, seq/a.orders, due, a.filling))
 }
 
 func (a *adapter) put(ctx context.Context, order int, body string) error {
@@ -81,11 +81,15 @@ func (a *adapter) put(ctx context.Context, order int, body string) error {
 	return nil
 }
 
-// document is an order of about 1 KB in a state that it did not have before.
-func document(seq int, due time.Time) string { return filled(seq, due, usualOrder) }
+// states are those that an order goes through, over and over: few, as those of a shop are.
+var states = []string{"created", "accepted", "picked", "shipped", "completed"}
 
-func filled(seq int, due time.Time, filling string) string {
-	return fmt.Sprintf(`{"state":{"currentStatus":"s%d"},%s,%s}`, seq, stamp(seq, due), filling)
+// document is an order of about 1 KB.
+func document(seq int, due time.Time) string { return filled(seq, seq, due, usualOrder) }
+
+// filled is an order as its change of that number leaves it, in another state than the change before.
+func filled(seq, change int, due time.Time, filling string) string {
+	return fmt.Sprintf(`{"state":{"currentStatus":%q},%s,%s}`, states[change%len(states)], stamp(seq, due), filling)
 }
 
 // usualOrder makes a document of about 1 KB.

@@ -23,7 +23,7 @@ func (sc Scene) Judge(seen [][]Arrival, began time.Time, every time.Duration, n 
 }
 
 // DocumentOf is an order of about so many bytes.
-func DocumentOf(size int) string { return filled(0, time.Unix(0, 0), fillingOf(size)) }
+func DocumentOf(size int) string { return filled(0, 0, time.Unix(0, 0), fillingOf(size)) }
 
 // CostOf is what n deliveries cost, of which Redis told by INFO before and after.
 func CostOf(before, after string, n float64) Cost {

@@ -27,8 +27,6 @@ const (
 	eventsOfAnOrder = fillSystems*fillChanges + 1 // with the failed one
 )
 
-var fillStates = []string{"created", "accepted", "picked", "shipped", "completed"}
-
 // filler makes Events.
 type filler struct {
 	*store.Store
@@ -113,8 +111,7 @@ func (f *filler) change(ctx context.Context, ref dispatcher.OrderRef, seq int, p
 		return nil, err
 	}
 	now := time.Now()
-	text := fmt.Sprintf(`{"state":{"currentStatus":%q},%s,%s}`, fillStates[seq%len(fillStates)], stamp(seq, now), usualOrder)
-	document, faults := scope.Parse([]byte(text), scope.DefaultLimits)
+	document, faults := scope.Parse([]byte(document(seq, now)), scope.DefaultLimits)
 	if len(faults) > 0 {
 		return nil, faults
 	}

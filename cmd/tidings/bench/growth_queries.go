@@ -104,7 +104,7 @@ func (s *stand) ask(ctx context.Context, r *QueryReport, orders int) error {
 		{"the newest 100", func(int) url.Values { return url.Values{"limit": {"100"}} }},
 		{"of an order", func(i int) url.Values { return url.Values{"orderId": {fillOrder(i * orders / times)}} }},
 		{"of a notification", func(int) url.Values { return url.Values{"notificationId": {notification}} }},
-		{"of a scope", func(i int) url.Values { return url.Values{"scope": {"state." + fillStates[i%len(fillStates)]}} }},
+		{"of a scope", func(i int) url.Values { return url.Values{"scope": {"state." + states[i%len(states)]}} }},
 		{"of an adapter", func(i int) url.Values { return url.Values{"adapterId": {fmt.Sprintf("system-%d", i%fillSystems)}} }},
 		{"failed", func(int) url.Values { return url.Values{"outcome": {"failed"}} }},
 		{"failed, of an adapter", func(i int) url.Values {
