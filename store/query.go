@@ -35,7 +35,7 @@ type Page struct {
 }
 
 const (
-	firstPage = 10     // index members fetched from a shard at first, besides a part of the page asked for
+	firstPage = 4      // index members fetched from a shard at first, besides a part of the page asked for
 	scanPage  = 100    // index members fetched from a shard at once at most
 	lookMost  = 2000   // Events loaded in one round trip
 	scanMost  = 20_000 // Events that one query may look at

@@ -24,7 +24,7 @@ func (s *Store) walk(ctx context.Context, q Query, fn func(e Entry, meant bool) 
 	}
 	// 64 shards bring many members, of which a page mostly needs the first few of each; whoever looks for the rare, or has
 	// all in few shards, soon looks at many at once.
-	size := min(firstPage+q.Limit/8, q.Limit+1, scanPage)
+	size := min(firstPage+4*q.Limit/dispatcher.Shards, q.Limit+1, scanPage)
 	look := min(q.Limit+1, lookMost)
 	for len(cursors) > 0 {
 		members, err := s.nextMembers(ctx, plan, q, cursors, int64(size))

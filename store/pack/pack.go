@@ -15,24 +15,33 @@ import (
 // A packed value opens with one byte that says how it is kept, so that other ways can be added later.
 const (
 	packedPlain = 'p'
-	packedS2    = 's' // with the first dictionary
+	packedS2    = 't' // with the dictionary below; s stood for one that no release had
 	packedZstd  = 'z'
 
-	packFrom  = 128     // bytes; smaller values do not gain
+	packFrom  = 64      // bytes; smaller values do not gain
 	largeFrom = 4 << 10 // bytes
 	packedMax = 8 << 20 // bytes; no value of ours unpacks to more
 )
 
-// The first dictionary: how orders and answers are spelled. It is part of what is stored, like the letter that stands for
-// it: another one needs another letter.
-//
-//go:embed words1.txt
-var firstWords []byte
+// The dictionary: how orders and answers are spelled, and how the CBOR around them is. It is part of what is stored, like the
+// letter that stands for it: another one needs another letter.
+var (
+	//go:embed words.txt
+	words      []byte
+	dictionary = s2.MakeDict(append(words, skeletons...), nil)
+)
+
+// skeletons are of the records of package store, as CBOR: the terms of a delivery with its snapshot, and an Event.
+const skeletons = "\xac\x01\x02cweb\x03\x04\x02\x05P\x06P\x07\x1b\x00\x06`\n\x81ostate.completed\x0b\x81\xa3\x01ostate.completed" +
+	"\x02t/state/currentStatus\x03I\"created\"\x04K\"completed\"\x0cenorce\x0e\x1b\x00\x00\x01\xa2\x11\xa5\x04\x02\x05\x1b\x00\x00\x01\xa2" +
+	"\x06\x1b\x00\x00\x01\xa2\x07\x81\xa3\x01P\x05O{\"state\":[\"*\"]}\x07x https://\x08Y\x04{\"state\":{\"currentStatus\":\"" +
+	"\xa9\x01\x01\x03\x1b\x00\x00\x01\xa2\x04dPOST\x05x https://\x07\x18\xc8\x08\xa3dDatex\x1dSun, 22 Nov 2026 GMTlContent-Type" +
+	"x\x19text/plain; charset=utf-8lContent-Typex\x1fapplication/json; charset=utf-8nContent-Lengthc" +
+	"\tX{\"status\":\"ok\"}\x0b\x19\x0co"
 
 var (
-	firstDictionary = s2.MakeDict(firstWords, nil)
-	zstdWriter, _   = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
-	zstdReader, _   = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(packedMax))
+	zstdWriter, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
+	zstdReader, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(packedMax))
 )
 
 // Pack returns a value as it is to be kept.
@@ -43,7 +52,7 @@ func Pack(plain []byte) []byte {
 	case len(plain) < largeFrom:
 		packed = make([]byte, 1+s2.MaxEncodedLen(len(plain)))
 		packed[0] = packedS2
-		packed = packed[:1+len(firstDictionary.Encode(packed[1:], plain))]
+		packed = packed[:1+len(dictionary.Encode(packed[1:], plain))]
 	default:
 		packed = zstdWriter.EncodeAll(plain, []byte{packedZstd})
 	}
@@ -65,7 +74,7 @@ func Unpack(packed []byte) ([]byte, error) {
 		if size, err := s2.DecodedLen(packed[1:]); err != nil || size > packedMax { // Decode takes the room that is named
 			return nil, fmt.Errorf("packed value of %d bytes: %w", size, s2.ErrCorrupt)
 		}
-		return firstDictionary.Decode(nil, packed[1:])
+		return dictionary.Decode(nil, packed[1:])
 	case packedZstd:
 		return zstdReader.DecodeAll(packed[1:], nil)
 	}
