@@ -13,7 +13,7 @@ func (v Value) Clone() Value {
 	}
 	clone := c.value(v)
 	if clone.node != nil {
-		clone.node.alone = true
+		clone.node.room = int32(clone.node.allBytes())
 	}
 	return clone
 }

@@ -57,8 +57,8 @@ func Parse(data []byte, limits Limits) (Value, Faults) {
 	if len(p.faults) > 0 {
 		return Value{}, p.faults
 	}
-	if v.node != nil {
-		v.node.alone = len(p.src) <= len(v.text)+maxSlack
+	if v.node != nil && len(p.src) <= len(v.text)+maxSlack {
+		v.node.room = int32(p.room)
 	}
 	return v, nil
 }
@@ -83,6 +83,7 @@ type parser struct {
 	spelled    []string
 	items      []Value
 	kept       kept
+	room       int // bytes that what was kept takes
 }
 
 // step is where the parser is in one open array or object.

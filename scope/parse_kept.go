@@ -25,6 +25,7 @@ func keep[T any](slab *[]T, part []T, guess int) []T {
 // in an item, 24 in a member, and there are about five members to an object.
 func (p *parser) node(n node) *node {
 	left := len(p.src) - p.pos
+	p.room += n.bytes()
 	n.items = keep(&p.kept.items, n.items, left/64)
 	n.members = keep(&p.kept.members, n.members, len(n.members)+left/24)
 	return &keep(&p.kept.nodes, []node{n}, 2+left/128)[0]

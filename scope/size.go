@@ -11,13 +11,18 @@ const maxSlack = 16
 // StandsAlone reports whether an array or object is as it was read, and by itself: it holds on to no text but its own. A
 // value that was taken out of a document, or put together from several, keeps alive all that they were read from, which may
 // be many times as large. Who keeps such a value for long reads its [Value.JSON] again.
-func (v Value) StandsAlone() bool { return v.node != nil && v.node.alone }
+func (v Value) StandsAlone() bool { return v.node != nil && v.node.room > 0 }
 
 // Compact reports whether the text of an array or object is what [Value.JSON] returns: there is no white space in it.
 func (v Value) Compact() bool { return v.node != nil && v.node.compact }
 
 // Bytes is about how much memory a value takes that stands alone.
-func (v Value) Bytes() int { return len(v.text) + v.node.bytes() }
+func (v Value) Bytes() int {
+	if v.StandsAlone() {
+		return len(v.text) + int(v.node.room)
+	}
+	return len(v.text) + v.node.allBytes()
+}
 
 // Size is how many bytes [Value.JSON] has.
 func (v Value) Size() int { return v.sizeWithin(math.MaxInt) }
@@ -63,16 +68,25 @@ var (
 
 const indexBytes = 40 // of one name in a map
 
+// bytes is what an array or object takes, but not what is in those that it holds.
 func (n *node) bytes() int {
+	size := nodeBytes + len(n.members)*memberBytes + len(n.items)*itemBytes
+	if len(n.members) >= indexFrom {
+		size += len(n.members) * indexBytes
+	}
+	return size
+}
+
+func (n *node) allBytes() int {
 	if n == nil {
 		return 0
 	}
-	size := nodeBytes + len(n.members)*memberBytes + len(n.items)*itemBytes + len(n.index)*indexBytes
+	size := n.bytes()
 	for i := range n.members {
-		size += n.members[i].Value.node.bytes()
+		size += n.members[i].Value.node.allBytes()
 	}
 	for i := range n.items {
-		size += n.items[i].node.bytes()
+		size += n.items[i].node.allBytes()
 	}
 	return size
 }

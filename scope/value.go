@@ -70,7 +70,8 @@ type node struct {
 	spelled []string
 	index   map[string]int
 	compact bool // the value's text holds no insignificant white space
-	alone   bool // the value's text is all that was read, or nearly
+	// room is about how much memory it takes beside its text, when that is all that was read, or nearly; else 0.
+	room int32
 }
 
 // find is the place of a member, or -1. hint is where it is likely to be: two

@@ -96,7 +96,7 @@ func (a after) args(c Commit) []any {
 	args := append(make([]any, 0, 32+2*len(c.Put)+len(c.Remove)+3*len(c.Deliveries)), c.State.token, a.state.token)
 	switch o := a.state.Order; {
 	case a.document != nil:
-		args = append(args, 5, "v", o.Version, "d", pack.Pack(a.document), "c", o.Channel, "t", millis(o.Created), "m", millis(o.Modified))
+		args = append(args, 5, "v", o.Version, "d", pack.Quick(a.document), "c", o.Channel, "t", millis(o.Created), "m", millis(o.Modified))
 	case !c.State.Known():
 		args = append(args, 1, "c", o.Channel)
 	default:

@@ -43,9 +43,10 @@ func TestPack(t *testing.T) {
 			if packed[0] != c.kind || len(packed) > c.most {
 				t.Errorf("%d bytes became %d of kind %c; want at most %d of kind %c", len(c.plain), len(packed), packed[0], c.most, c.kind)
 			}
-			plain, err := pack.Unpack(packed)
-			if err != nil || !bytes.Equal(plain, c.plain) {
-				t.Errorf("unpacked: %d bytes, %v", len(plain), err)
+			for _, packed := range [][]byte{packed, pack.Quick(c.plain)} {
+				if plain, err := pack.Unpack(packed); err != nil || !bytes.Equal(plain, c.plain) {
+					t.Errorf("unpacked %c: %d bytes, %v", packed[0], len(plain), err)
+				}
 			}
 		})
 	}
@@ -73,7 +74,8 @@ func TestUnpackRefuses(t *testing.T) {
 	for name, packed := range map[string]string{
 		"nothing":                    "",
 		"an unknown kind":            `{"id":"7c1d9b2e"}`,
-		"more than any value has":    "s\xff\xff\xff\x7f\x00",
+		"more than any value has":    "t\xff\xff\xff\x7f\x00",
+		"more than any order has":    "q\xff\xff\xff\x7f\x00",
 		"a block that ends too soon": string(pack.Pack([]byte(order))[:100]),
 		"a frame that ends too soon": string(pack.Pack([]byte(strings.Repeat(order, 100)))[:100]),
 	} {
@@ -87,12 +89,13 @@ func FuzzPack(f *testing.F) {
 	f.Add([]byte(order))
 	f.Add(bytes.Repeat([]byte(order), 20))
 	f.Fuzz(func(t *testing.T, plain []byte) {
-		packed := pack.Pack(plain)
-		if got, err := pack.Unpack(packed); err != nil || !bytes.Equal(got, plain) {
-			t.Fatalf("%q became %q, %v", plain, got, err)
-		}
-		if len(packed) > len(plain)+1 {
-			t.Errorf("%d bytes became %d", len(plain), len(packed))
+		for _, packed := range [][]byte{pack.Pack(plain), pack.Quick(plain)} {
+			if got, err := pack.Unpack(packed); err != nil || !bytes.Equal(got, plain) {
+				t.Fatalf("%q became %q, %v", plain, got, err)
+			}
+			if len(packed) > len(plain)+1 {
+				t.Errorf("%d bytes became %d", len(plain), len(packed))
+			}
 		}
 	})
 }
@@ -117,6 +120,22 @@ func BenchmarkPack(b *testing.B) {
 				packed = pack.Pack(plain)
 			}
 			b.ReportMetric(float64(len(packed)), "packed-bytes")
+		})
+		b.Run(name+"/quick", func(b *testing.B) {
+			b.ReportAllocs()
+			var packed []byte
+			for b.Loop() {
+				packed = pack.Quick(plain)
+			}
+			b.ReportMetric(float64(len(packed)), "packed-bytes")
+		})
+		b.Run(name+"/by many goroutines", func(b *testing.B) { // as the tasks of Asynq are, each in one of its own
+			b.ReportAllocs()
+			done := make(chan bool)
+			for b.Loop() {
+				go func() { pack.Pack(plain); done <- true }()
+				<-done
+			}
 		})
 	}
 }

@@ -1,0 +1,46 @@
+package pack
+
+import (
+	"runtime"
+	"sync"
+
+	"github.com/klauspost/compress/s2"
+)
+
+// The encoder with a dictionary has a table of 64 KB on its stack. A goroutine that lives for one task, as those of Asynq do,
+// would grow its stack for it each time, which costs as much as the packing: a few that stay do it for all.
+
+// job is one value to pack. It is used again.
+type job struct {
+	plain  []byte
+	packed chan []byte
+}
+
+var (
+	jobs  = sync.Pool{New: func() any { return &job{packed: make(chan []byte, 1)} }}
+	queue = make(chan *job)
+	begin = sync.OnceFunc(func() {
+		for range runtime.GOMAXPROCS(0) {
+			go packer()
+		}
+	})
+)
+
+func packer() {
+	for j := range queue {
+		packed := make([]byte, 1+s2.MaxEncodedLen(len(j.plain)))
+		packed[0] = packedS2
+		j.packed <- packed[:1+len(dictionary.Encode(packed[1:], j.plain))]
+	}
+}
+
+func withDictionary(plain []byte) []byte {
+	begin()
+	j := jobs.Get().(*job)
+	j.plain = plain
+	queue <- j
+	packed := <-j.packed
+	j.plain = nil
+	jobs.Put(j)
+	return packed
+}
