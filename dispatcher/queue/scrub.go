@@ -16,7 +16,7 @@ const cutFrom = 1 << 10
 // scrub returns what may be kept of an answer: a target that echoes the request must not carry the notification's
 // secrets into Events (its headers, the values of its URL's query, what its URL has from the adapter's configuration),
 // and its cookies are nobody's business.
-func scrub(n dispatcher.Notification, called string, answer outbound.Answer) (header map[string]string, body []byte) {
+func scrub(n *dispatcher.Notification, called string, answer outbound.Answer) (header map[string]string, body []byte) {
 	b := newBlanker(secretsOf(n, called), answered(answer))
 	body = answer.Body
 	if text := b.blank(string(body), answer.Truncated); text != string(body) {
@@ -53,7 +53,7 @@ func answered(answer outbound.Answer) func(text string) bool {
 }
 
 // secretsOf lists what an answer must not tell of a request.
-func secretsOf(n dispatcher.Notification, called string) []string {
+func secretsOf(n *dispatcher.Notification, called string) []string {
 	var secrets []string
 	for _, s := range n.Secrets {
 		secrets = append(secrets, s.Secret.Reveal())
