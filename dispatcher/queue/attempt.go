@@ -34,10 +34,10 @@ func (t *attempt) make(ctx context.Context) (done Disposition, err error) {
 			done, err = t.panicked(ctx, r)
 		}
 	}()
-	began := t.now()
+	began, at := t.now(), addressOf(t.n.URL)
 	t.told = dispatcher.Attempt{
 		ID: dispatcher.NewEventID(began, t.h.Ref().Shard()), Number: t.h.Attempts + 1, Trigger: t.h.NextTrigger,
-		At: began, Method: t.n.Method, URL: dispatcher.RedactURL(t.n.URL), Sent: dispatcher.SentNo,
+		At: began, Method: t.n.Method, URL: at.told, Sent: dispatcher.SentNo,
 	}
 	if len(t.n.Headers) > 0 {
 		t.told.HeaderNames = make([]string, len(t.n.Headers))
@@ -45,14 +45,13 @@ func (t *attempt) make(ctx context.Context) (done Disposition, err error) {
 	for i, header := range t.n.Headers {
 		t.told.HeaderNames[i] = http.CanonicalHeaderKey(header.Name)
 	}
-	url, obstacle, err := t.resolve(ctx)
+	url, obstacle, err := t.resolve(ctx, at)
 	if err != nil {
 		return Disposition{}, t.release(ctx, t.h, err)
 	}
 	var target string
 	if obstacle.reason == "" {
-		t.told.URL, _ = shown(t.n.URL, url)
-		if target, err = dispatcher.TargetOf(url); err != nil {
+		if t.told.URL, target, err = at.called(t.n.URL, url); err != nil {
 			obstacle.reason, obstacle.detail = dispatcher.ReasonBadURL, err.Error()
 		}
 	}

@@ -51,12 +51,11 @@ func (t *attempt) compose(ctx context.Context, target string) (outbound.Request,
 }
 
 // resolve puts the values of the order and of the adapter's configuration into the URL.
-func (t *attempt) resolve(ctx context.Context) (string, obstacle, error) {
-	template, err := dispatcher.ParseURLTemplate(t.n.URL)
-	if err != nil {
-		return "", obstacle{dispatcher.ReasonBadURL, err.Error()}, nil
-	}
-	if !template.HasPlaceholders() {
+func (t *attempt) resolve(ctx context.Context, at *address) (string, obstacle, error) {
+	switch {
+	case at.fault != nil:
+		return "", obstacle{dispatcher.ReasonBadURL, at.fault.Error()}, nil
+	case at.fixed:
 		return t.n.URL, obstacle{}, nil
 	}
 	order := t.snap.Order
@@ -70,14 +69,14 @@ func (t *attempt) resolve(ctx context.Context) (string, obstacle, error) {
 		}
 	}
 	var configuration scope.Value
-	if template.NeedsConfiguration() {
+	if at.template.NeedsConfiguration() {
 		c, err := t.store.Configuration(ctx, order.Merchant, order.Channel, t.n.AdapterID)
 		if err != nil && !errors.Is(err, dispatcher.ErrNotFound) {
 			return "", obstacle{}, err
 		}
 		configuration = c.Document
 	}
-	target, err := template.Resolve(values, configuration)
+	target, err := at.template.Resolve(values, configuration)
 	if err != nil {
 		return "", obstacle{dispatcher.ReasonUnresolved, err.Error()}, nil
 	}
