@@ -52,7 +52,7 @@ func (s *Server) tokenFor(secret string) (found Token, ok bool) {
 }
 
 const (
-	merchantKey   = "merchant"
+	merchantKey   = "the token's merchant" // no route has such a parameter
 	challenge     = `Bearer realm="tidings"`
 	pageChallenge = `Basic realm="tidings: any name, an admin token as password", charset="UTF-8"`
 )
@@ -82,7 +82,7 @@ func (s *Server) allow(roles ...Role) gin.HandlerFunc {
 		case !token.speaksFor(merchant):
 			writeProblem(c, problem(http.StatusForbidden, "merchant_forbidden", "The token does not speak for this merchant."))
 		default:
-			c.Set(merchantKey, merchant)
+			c.Params = append(c.Params, gin.Param{Key: merchantKey, Value: merchant}) // Set would make a map for it
 		}
 	}
 }

@@ -9,17 +9,19 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tidings/tidings/scope"
 )
 
 // readJSON reads the whole body as one JSON value and tells every fault of its text.
 func readJSON(r *http.Request) (scope.Value, error) {
-	body, err := readBody(r)
-	if err != nil {
+	room := rooms.Get().(*bytes.Buffer)
+	defer giveBack(room)
+	if err := readInto(room, r); err != nil {
 		return scope.Value{}, err
 	}
-	return parseJSON(body)
+	return parseJSON(room.Bytes()) // which copies what it keeps
 }
 
 func parseJSON(body []byte) (scope.Value, error) {
@@ -35,16 +37,35 @@ func parseJSON(body []byte) (scope.Value, error) {
 // roomAtOnce is how much room is made for a body before any of it has come.
 const roomAtOnce = 16 << 10
 
+// rooms are what bodies are read into that are not kept.
+var rooms = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// keptRoom is the most that is kept for the next body: enough for common orders, not for the one that was very large.
+const keptRoom = 64 << 10
+
+func giveBack(room *bytes.Buffer) {
+	if room.Cap() <= keptRoom {
+		room.Reset()
+		rooms.Put(room)
+	}
+}
+
 // readBody reads the whole body, within MaxBodyBytes.
 func readBody(r *http.Request) ([]byte, error) {
+	var body bytes.Buffer
+	err := readInto(&body, r)
+	return body.Bytes(), err
+}
+
+func readInto(body *bytes.Buffer, r *http.Request) error {
 	// What a client says is believed up to a point: he may be lying, and there may be many of him.
-	body := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(max(r.ContentLength, 0), roomAtOnce)))
+	body.Grow(bytes.MinRead + int(min(max(r.ContentLength, 0), roomAtOnce)))
 	_, err := body.ReadFrom(r.Body)
 	var tooLarge *http.MaxBytesError
 	if err != nil && !errors.As(err, &tooLarge) {
 		err = problem(http.StatusBadRequest, "body_unreadable", "The body could not be read to its end.")
 	}
-	return body.Bytes(), err
+	return err
 }
 
 // bind puts an object into a struct by its json tags and returns every fault: members that the struct does not have,

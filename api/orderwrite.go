@@ -13,6 +13,9 @@ import (
 	"github.com/tidings/tidings/store"
 )
 
+// adapterHeader is X-AdapterId as it is looked up: spelled otherwise, it would be spelled anew for every request.
+const adapterHeader = "X-Adapterid"
+
 // orderWrite is one PUT or PATCH, read and checked as far as that can be done without knowing the order.
 type orderWrite struct {
 	ref      dispatcher.OrderRef
@@ -29,7 +32,7 @@ func (s *Server) readOrderWrite(c *gin.Context, merge bool) (orderWrite, error) 
 	w := orderWrite{merge: merge, ifMatch: c.GetHeader("If-Match")}
 	ref, faults := s.orderRef(c)
 	w.ref = ref
-	w.channel, w.actor = c.GetHeader("X-Channel"), c.GetHeader("X-AdapterId")
+	w.channel, w.actor = c.GetHeader("X-Channel"), c.GetHeader(adapterHeader)
 	faults = append(faults, headerFaults(w.channel, w.actor)...)
 	body, err := readJSON(c.Request)
 	if err != nil {
@@ -65,12 +68,12 @@ func (s *Server) readRegistrations(body scope.Value, faults *scope.Faults) ([]di
 	var all []dispatcher.Notification
 	list := func(name string, read func(scope.Value, scope.Pointer) (dispatcher.Notification, scope.Faults)) error {
 		member := body.Member(name)
+		if k := member.Kind(); k == scope.KindAbsent || k == scope.KindNull {
+			return nil
+		}
 		at, err := scope.ParsePointer("/" + name)
 		if err != nil {
 			return err
-		}
-		if k := member.Kind(); k == scope.KindAbsent || k == scope.KindNull {
-			return nil
 		}
 		if member.Kind() != scope.KindArray {
 			*faults = append(*faults, scope.Fault{Pointer: at.String(), Detail: "expected array, got " + member.Kind().String()})
@@ -137,7 +140,11 @@ func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State)
 		return commit, registered.secrets, nil
 	}
 	commit.Change = &change
-	commit.Deliveries = dispatcher.Plan(change, store.MergeNotifications(state.Notifications, registered.put))
+	notifications := state.Notifications
+	if len(registered.put) > 0 {
+		notifications = store.MergeNotifications(notifications, registered.put)
+	}
+	commit.Deliveries = dispatcher.Plan(change, notifications)
 	return commit, registered.secrets, nil
 }
 

@@ -39,9 +39,11 @@ func NewID(now time.Time) string {
 // computed, so a delivery planned twice is one delivery. The first two digits are the shard, so that a delivery is
 // found by its id alone; the rest is SHA-256 over change and notification.
 func DeliveryID(ref OrderRef, changeID, notificationID string) string {
-	sum := sha256.Sum256([]byte(changeID + "\x00" + notificationID))
+	var named [128]byte // ids are shorter
+	sum := sha256.Sum256(append(append(append(named[:0], changeID...), 0), notificationID...))
 	sum[0] = byte(ref.Shard())
-	return hex.EncodeToString(sum[:16])
+	var text [32]byte
+	return string(hex.AppendEncode(text[:0], sum[:16]))
 }
 
 // EventID is the id of an Event: a UUIDv7 whose last byte is the shard.
@@ -62,8 +64,14 @@ func (e EventID) Shard() int { return int(e[15]) % Shards }
 
 // String spells the id as UUIDs are spelled.
 func (e EventID) String() string {
-	h := hex.EncodeToString(e[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	var text [36]byte
+	hex.Encode(text[0:8], e[0:4])
+	hex.Encode(text[9:13], e[4:6])
+	hex.Encode(text[14:18], e[6:8])
+	hex.Encode(text[19:23], e[8:10])
+	hex.Encode(text[24:], e[10:])
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	return string(text[:])
 }
 
 // ParseEventID reads an id as String spells it. Anything else is ErrNotFound: an id that cannot exist is not there.

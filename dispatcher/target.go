@@ -30,8 +30,11 @@ func TargetOf(raw string) (string, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		host = addr.Unmap().String()
 	}
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	switch {
+	case port == "" && u.Scheme == "https":
+		port = "443"
+	case port == "" && u.Scheme == "http":
+		port = "80"
 	}
 	if host == "" || port == "" || strings.ContainsAny(host, "{} ") {
 		return "", errors.New("the URL names no target: expected http:// or https:// and a host")

@@ -95,14 +95,22 @@ func (v Value) Without(names ...string) Value {
 	return d.object()
 }
 
+// AppendString appends a string as [String] writes it.
+func AppendString(dst []byte, s string) []byte {
+	if isPlain(s) {
+		return append(append(append(dst, '"'), s...), '"')
+	}
+	// The error says that bytes were no UTF-8; they are replaced all the same.
+	dst, _ = jsontext.AppendQuote(dst, s)
+	return dst
+}
+
 // quote encodes a string as RFC 8785 does, with the fewest escapes.
 func quote(s string) string {
 	if isPlain(s) {
 		return `"` + s + `"`
 	}
-	// The error says that bytes were no UTF-8; they are replaced all the same.
-	token, _ := jsontext.AppendQuote(make([]byte, 0, len(s)+2), s)
-	return string(token)
+	return string(AppendString(make([]byte, 0, len(s)+2), s))
 }
 
 // isPlain reports whether plain quotes around an ASCII text are enough.

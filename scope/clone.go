@@ -1,5 +1,7 @@
 package scope
 
+import "strings"
+
 // Clone is the value as [Parse] reads it from its JSON, for a fraction of the time. It has a text of its own: it does not
 // keep alive what it was read from, the white space and the members that were taken out included.
 func (v Value) Clone() Value {
@@ -9,13 +11,21 @@ func (v Value) Clone() Value {
 	var room room
 	room.measure(v)
 	c := cloner{
-		rest: string(v.JSON()), nodes: make([]node, room.nodes), members: make([]Member, room.members), items: make([]Value, room.items),
+		rest: v.ownText(), nodes: make([]node, room.nodes), members: make([]Member, room.members), items: make([]Value, room.items),
 	}
 	clone := c.value(v)
 	if clone.node != nil {
 		clone.node.room = int32(clone.node.allBytes())
 	}
 	return clone
+}
+
+// ownText is the JSON of a value as a text that nothing else holds on to.
+func (v Value) ownText() string {
+	if v.Compact() {
+		return strings.Clone(v.text)
+	}
+	return string(v.JSON())
 }
 
 // room is how much a value takes beside its text.

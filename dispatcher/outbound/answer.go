@@ -64,21 +64,29 @@ func decoder(raw []byte, coding string) (io.Reader, error) {
 	}
 }
 
-// keepHeader keeps the first fields in the order of their names, so that the same answer is always kept the same.
+// keepHeader makes of an answer's header what is kept of it. Of too many fields it keeps the first in the order of their
+// names, so that the same answer is always kept the same.
 func keepHeader(header http.Header) http.Header {
-	kept := make(http.Header, min(len(header), maxFields))
 	count := 0
-	for _, name := range slices.Sorted(maps.Keys(header)) {
-		for _, value := range header[name] {
-			if count == maxFields {
-				return kept
-			}
+	for name, values := range header {
+		count += len(values)
+		for i, value := range values {
 			value = mask(name, value)
-			kept[name] = append(kept[name], value[:min(len(value), maxFieldLength)])
-			count++
+			values[i] = value[:min(len(value), maxFieldLength)]
 		}
 	}
-	return kept
+	if count <= maxFields {
+		return header
+	}
+	left := maxFields
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		header[name] = header[name][:min(len(header[name]), left)]
+		left -= len(header[name])
+		if len(header[name]) == 0 {
+			delete(header, name)
+		}
+	}
+	return header
 }
 
 // mask hides what a receiver's answer may give away: a cookie is a credential, and a redirect often repeats the query

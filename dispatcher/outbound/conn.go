@@ -30,6 +30,7 @@ var errTooMuch = errors.New("the receiver sent more than any answer needs")
 // handed to any request by the deadline of the one that asked for it ends there.
 type boundConn struct {
 	net.Conn
+	remote string // ip:port
 	credit atomic.Int64
 	handed atomic.Bool
 }
@@ -44,14 +45,14 @@ func (c *boundConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hand notes that a connection was given to a request.
-func hand(conn net.Conn) {
+// hand notes that a connection was given to a request, and returns where it leads.
+func hand(conn net.Conn) (remote string) {
 	if secured, ok := conn.(*tls.Conn); ok {
 		conn = secured.NetConn()
 	}
 	c, ok := conn.(*boundConn)
-	if !ok {
-		return
+	if !ok { // there is no other: dial makes them all
+		return conn.RemoteAddr().String()
 	}
 	if c.credit.Add(creditPerRequest) > creditMost {
 		c.credit.Store(creditMost)
@@ -59,14 +60,11 @@ func hand(conn net.Conn) {
 	if c.handed.CompareAndSwap(false, true) { // only then: later deadlines on it are the transport's
 		_ = c.SetDeadline(time.Time{})
 	}
+	return c.remote
 }
 
+// dialDeadline asks the context of a dial for the time by which its request must have ended.
 type dialDeadline struct{}
-
-// withDialDeadline marks a request's context: the transport takes its end away for the dial, but not its values.
-func withDialDeadline(ctx context.Context, by time.Time) context.Context {
-	return context.WithValue(ctx, dialDeadline{}, by)
-}
 
 // dial dials a boundConn, with credit for a handshake.
 func dial(dialer *net.Dialer) func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -81,7 +79,7 @@ func dial(dialer *net.Dialer) func(ctx context.Context, network, address string)
 		if err != nil {
 			return nil, err
 		}
-		c := &boundConn{Conn: conn}
+		c := &boundConn{Conn: conn, remote: conn.RemoteAddr().String()}
 		c.credit.Store(creditPerRequest)
 		_ = c.SetDeadline(by) // fails only on a closed connection, where the handshake will say so
 		return c, nil

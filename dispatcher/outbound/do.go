@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -16,8 +18,8 @@ const (
 	maxTimeout     = 30 * time.Second
 )
 
-// Request is one request to send. Body must not be changed until the program ends or the slice is garbage: a request
-// that was given up may still be read from for a moment.
+// Request is one request to send. Its Header and Body may be shared among requests, and must not be changed any more: a
+// request that was given up may still be read from for a moment.
 type Request struct {
 	Method  string // "" means POST
 	URL     string
@@ -61,30 +63,28 @@ func timeoutOf(r Request) time.Duration {
 }
 
 func (c *Client) do(ctx context.Context, r Request, deadline time.Time) Answer {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	var way journey
-	ctx = way.trace(withDialDeadline(ctx, deadline))
-	req, err := newRequest(ctx, r)
+	u, err := parseURL(r.URL)
 	if err != nil {
 		return Answer{Sent: dispatcher.SentNo, Reason: dispatcher.ReasonBadURL}
 	}
+	way := begin(ctx, deadline)
+	defer way.end()
 	// RoundTrip and not http.Client: redirects are answers here, and cookies are nobody's business.
-	response, err := c.transport(req.URL).RoundTrip(req)
-	stage := way.stage(ctx)
+	response, err := c.transport(u).RoundTrip(newRequest(way.traced(), r, u))
+	stage := way.stage()
 	if err != nil {
 		return Answer{RemoteAddress: stage.remote, Sent: stage.sent(), Reason: classify(err, stage)}
 	}
 	defer response.Body.Close()
 	answer := Answer{
 		StatusCode:    response.StatusCode,
-		Header:        keepHeader(response.Header),
 		RemoteAddress: stage.remote,
 		Sent:          dispatcher.SentYes,
 	}
 	answer.Body, answer.Truncated, err = readBody(response)
+	answer.Header = keepHeader(response.Header)
 	if err != nil {
-		answer.Reason = classify(err, way.stage(ctx))
+		answer.Reason = classify(err, way.stage())
 	}
 	return answer
 }
@@ -93,29 +93,21 @@ func (c *Client) do(ctx context.Context, r Request, deadline time.Time) Answer {
 // method or an Idempotency-Key header says replayable and the body is absent or can be had again (GetBody). So there is
 // never a GetBody, and for a request without a body see lockEmpty, and journey.trace for HTTP/2: only a request of which
 // nothing was written is moved to another connection.
-func newRequest(ctx context.Context, r Request) (*http.Request, error) {
-	u, err := parseURL(r.URL)
-	if err != nil {
-		return nil, err
+func newRequest(ctx context.Context, r Request, u *url.URL) *http.Request {
+	req := http.Request{
+		Method: r.Method, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: r.Header, Body: io.NopCloser(bytes.NewReader(r.Body)), ContentLength: int64(len(r.Body)),
 	}
-	method := r.Method
-	if method == "" {
-		method = http.MethodPost
+	if req.Method == "" {
+		req.Method = http.MethodPost
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "", nil)
-	if err != nil {
-		return nil, err
+	if req.Header == nil {
+		req.Header = http.Header{}
 	}
-	req.URL, req.Host = u, u.Host
-	if r.Header != nil {
-		req.Header = r.Header.Clone() // read until after Do returns, when the caller may be writing to it again
-	}
-	req.Body = io.NopCloser(bytes.NewReader(r.Body))
-	req.ContentLength = int64(len(r.Body))
 	if len(r.Body) == 0 {
-		lockEmpty(req)
+		lockEmpty(&req)
 	}
-	return req, nil
+	return req.WithContext(ctx)
 }
 
 // lockEmpty keeps a request without a body from looking replayable. A POST, PUT or PATCH gets NoBody, or it would go out
@@ -128,6 +120,7 @@ func lockEmpty(req *http.Request) {
 	}
 	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
 		if values, found := req.Header[name]; found {
+			req.Header = maps.Clone(req.Header)
 			delete(req.Header, name)
 			req.Header[strings.ToLower(name)] = values
 		}

@@ -12,54 +12,68 @@ import (
 	"github.com/tidings/tidings/dispatcher"
 )
 
-// errResend ends a request that HTTP/2 was about to write a second time.
-var errResend = errors.New("the receiver gave the request back unanswered")
-
-// journey notes how far a request came. The transport dials in goroutines that may outlive the request, hence the lock.
+// journey notes how far a request came, and is its context. The transport dials in goroutines that may outlive the
+// request, hence the lock.
 type journey struct {
+	context.Context // of the request; ends at the deadline
+	end             context.CancelFunc
+	deadline        time.Time
+	hooks           httptrace.ClientTrace
+
 	mu        sync.Mutex
 	remote    string
 	tlsFailed bool
 	http2     bool // what remote speaks
 	written   bool // the header went out over HTTP/2, or was about to
+	resend    bool // ended because it was about to be written once more
 }
 
-// stage is a journey at one moment.
-type stage struct {
-	remote    string // address of the connection the request was given, "" if none: then nothing of it was written
-	tlsFailed bool
-	expired   bool // the deadline has passed
-	resend    bool // ended by errResend
+// begin begins a journey, which must be ended.
+func begin(ctx context.Context, deadline time.Time) *journey {
+	j := &journey{deadline: deadline}
+	j.Context, j.end = context.WithDeadline(ctx, deadline)
+	j.hooks = httptrace.ClientTrace{GotConn: j.gotConn, WroteHeaders: j.wroteHeaders, TLSHandshakeDone: j.tlsHandshakeDone}
+	return j
 }
 
-// trace also keeps HTTP/2 from writing a request twice. When the receiver refuses a stream, says goodbye or calls the
+// Value implements context.Context: it tells a dial of the deadline. The transport takes a request's end away for the
+// dial, but not its values.
+func (j *journey) Value(key any) any {
+	if _, ours := key.(dialDeadline); ours {
+		return j.deadline
+	}
+	return j.Context.Value(key)
+}
+
+// traced is the context by which the transport tells how far it has come.
+func (j *journey) traced() context.Context { return httptrace.WithClientTrace(j, &j.hooks) }
+
+// gotConn also keeps HTTP/2 from writing a request twice. When the receiver refuses a stream, says goodbye or calls the
 // stream a protocol error, net/http takes another turn with every request that has no body to rewind, hundreds of times
-// a second (the test counts them); only the first of these three means that the receiver surely did nothing with it. The
-// context that trace returns ends before the second turn writes anything.
-func (j *journey) trace(ctx context.Context) context.Context {
-	ctx, end := context.WithCancelCause(ctx)
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(info httptrace.GotConnInfo) {
-			hand(info.Conn)
-			j.mu.Lock()
-			defer j.mu.Unlock()
-			if j.written {
-				end(errResend)
-				return
-			}
-			j.remote, j.http2 = info.Conn.RemoteAddr().String(), speaksHTTP2(info.Conn)
-		},
-		WroteHeaders: func() {
-			j.mu.Lock()
-			defer j.mu.Unlock()
-			j.written = j.http2
-		},
-		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
-			j.mu.Lock()
-			defer j.mu.Unlock()
-			j.tlsFailed = err != nil
-		},
-	})
+// a second (the test counts them); only the first of these three means that the receiver surely did nothing with it. So
+// the journey ends before the second turn writes anything.
+func (j *journey) gotConn(info httptrace.GotConnInfo) {
+	remote := hand(info.Conn)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.written {
+		j.resend = true
+		j.end()
+		return
+	}
+	j.remote, j.http2 = remote, speaksHTTP2(info.Conn)
+}
+
+func (j *journey) wroteHeaders() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.written = j.http2
+}
+
+func (j *journey) tlsHandshakeDone(_ tls.ConnectionState, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.tlsFailed = err != nil
 }
 
 func speaksHTTP2(conn net.Conn) bool {
@@ -67,17 +81,25 @@ func speaksHTTP2(conn net.Conn) bool {
 	return ok && secured.ConnectionState().NegotiatedProtocol == "h2"
 }
 
+// stage is a journey at one moment.
+type stage struct {
+	remote    string // address of the connection the request was given, "" if none: then nothing of it was written
+	tlsFailed bool
+	expired   bool // the deadline has passed
+	resend    bool // see journey
+}
+
 // stage also compares the clock with the deadline, because a socket's own timer, set to the same instant, may fire
 // before the context's.
-func (j *journey) stage(ctx context.Context) stage {
+func (j *journey) stage() stage {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	deadline, _ := ctx.Deadline()
+	deadline, _ := j.Deadline() // the caller's may be earlier than ours
 	return stage{
 		remote:    j.remote,
 		tlsFailed: j.tlsFailed,
-		resend:    errors.Is(context.Cause(ctx), errResend),
-		expired:   errors.Is(ctx.Err(), context.DeadlineExceeded) || !time.Now().Before(deadline),
+		resend:    j.resend,
+		expired:   errors.Is(j.Err(), context.DeadlineExceeded) || !time.Now().Before(deadline),
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 type attempt struct {
 	*drain
 	h       store.Held
-	n       dispatcher.Notification
-	snap    dispatcher.Snapshot
+	n       *dispatcher.Notification
+	snap    *dispatcher.Snapshot
 	claimed time.Time // when the lease was asked for
 
 	told  dispatcher.Attempt // what the Event will say
@@ -34,22 +34,24 @@ func (t *attempt) make(ctx context.Context) (done Disposition, err error) {
 			done, err = t.panicked(ctx, r)
 		}
 	}()
-	began := t.now()
+	began, at := t.now(), addressOf(t.n.URL)
 	t.told = dispatcher.Attempt{
 		ID: dispatcher.NewEventID(began, t.h.Ref().Shard()), Number: t.h.Attempts + 1, Trigger: t.h.NextTrigger,
-		At: began, Method: t.n.Method, URL: dispatcher.RedactURL(t.n.URL), Sent: dispatcher.SentNo,
+		At: began, Method: t.n.Method, URL: at.told, Sent: dispatcher.SentNo,
 	}
-	for _, header := range t.n.Headers {
-		t.told.HeaderNames = append(t.told.HeaderNames, http.CanonicalHeaderKey(header.Name))
+	if len(t.n.Headers) > 0 {
+		t.told.HeaderNames = make([]string, len(t.n.Headers))
 	}
-	url, obstacle, err := t.resolve(ctx, t.n, t.snap)
+	for i, header := range t.n.Headers {
+		t.told.HeaderNames[i] = http.CanonicalHeaderKey(header.Name)
+	}
+	url, obstacle, err := t.resolve(ctx, at)
 	if err != nil {
 		return Disposition{}, t.release(ctx, t.h, err)
 	}
 	var target string
 	if obstacle.reason == "" {
-		t.told.URL, _ = shown(t.n.URL, url)
-		if target, err = dispatcher.TargetOf(url); err != nil {
+		if t.told.URL, target, err = at.called(t.n.URL, url); err != nil {
 			obstacle.reason, obstacle.detail = dispatcher.ReasonBadURL, err.Error()
 		}
 	}
@@ -96,7 +98,7 @@ var unsent = dispatcher.Verdict{Reason: dispatcher.ReasonInterrupted}
 
 // send composes the request and POSTs it. An error means that nothing was sent and that the fault is ours.
 func (t *attempt) send(ctx context.Context, url string) (dispatcher.Verdict, error) {
-	request, obstacle, err := t.compose(ctx, t.h.Delivery, t.n, t.snap, t.told, url)
+	request, obstacle, err := t.compose(ctx, url)
 	if err != nil {
 		return unsent, err
 	}
@@ -107,7 +109,7 @@ func (t *attempt) send(ctx context.Context, url string) (dispatcher.Verdict, err
 		return t.hindered(obstacle), nil
 	}
 	if t.n.Handshake {
-		if verdict := t.handshake(ctx, t.h.Delivery, t.n, &request, &t.told); verdict.Reason != "" {
+		if verdict := t.handshake(ctx, &request); verdict.Reason != "" {
 			return verdict, nil
 		}
 	}
@@ -134,7 +136,7 @@ func (t *attempt) end(ctx context.Context, verdict dispatcher.Verdict) (Disposit
 	t.told.Outcome, t.told.Reason = verdict.Outcome, verdict.Reason
 	to := dispatcher.Advance(t.h.Delivery, t.n.Retry, verdict, t.told, t.now(), rand.Float64())
 	t.told.WillRetry, t.told.NextAttemptAt = !to.Status.Terminal(), to.NextAttemptAt
-	return t.record(ctx, t.h, to, t.told, verdict, t.n)
+	return t.record(ctx, &to, verdict)
 }
 
 func (t *attempt) panicked(ctx context.Context, r any) (Disposition, error) {

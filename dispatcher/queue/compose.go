@@ -2,13 +2,9 @@ package queue
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/dispatcher/outbound"
@@ -27,45 +23,42 @@ type obstacle struct {
 }
 
 // compose builds the request of an attempt. An obstacle says why it cannot be sent; an error that we could not look.
-func (d *Deliverer) compose(ctx context.Context, del dispatcher.Delivery, n dispatcher.Notification, snap dispatcher.Snapshot, a dispatcher.Attempt, target string) (outbound.Request, obstacle, error) {
+func (t *attempt) compose(ctx context.Context, target string) (outbound.Request, obstacle, error) {
 	var request outbound.Request
-	format, err := wire.Lookup(del.Format)
+	format, err := wire.Lookup(t.h.Format)
 	if err != nil {
 		return request, obstacle{dispatcher.ReasonUnrenderable, err.Error()}, nil
 	}
-	rendered, err := format.Render(wire.Message{Delivery: del, Snapshot: snap})
+	rendered, err := format.Render(wire.Message{Delivery: t.h.Delivery, Snapshot: *t.snap})
 	switch {
 	case err != nil:
 		return request, obstacle{dispatcher.ReasonUnrenderable, err.Error()}, nil
 	case len(rendered.Body) > wire.MaxBodyBytes:
 		return request, obstacle{dispatcher.ReasonTooLarge, fmt.Sprintf("the body would have %d bytes, at most %d are sent", len(rendered.Body), wire.MaxBodyBytes)}, nil
 	}
-	request = outbound.Request{Method: n.Method, URL: target, Body: rendered.Body, Timeout: n.Timeout.D(), Header: d.headers(del, a)}
-	for name, values := range rendered.Header {
-		request.Header[name] = values
+	h := newHeaders(len(t.n.Headers))
+	t.addCommon(&h)
+	h.addAll(rendered.Header)
+	for _, own := range t.n.Headers {
+		h.add(http.CanonicalHeaderKey(own.Name), own.Value.Reveal())
 	}
-	for _, h := range n.Headers {
-		request.Header.Set(h.Name, h.Value.Reveal())
-	}
-	seal, why, err := d.seal(ctx, del, n, sign.Message{
-		Method: n.Method, URL: target, ID: del.ID, Timestamp: a.At, ContentType: request.Header.Get("Content-Type"), Body: rendered.Body,
+	request = outbound.Request{Method: t.n.Method, URL: target, Body: rendered.Body, Timeout: t.n.Timeout.D(), Header: h.all}
+	seal, why, err := t.seal(ctx, &sign.Message{
+		Method: t.n.Method, URL: target, ID: t.h.ID, Timestamp: t.told.At, ContentType: h.all.Get("Content-Type"), Body: rendered.Body,
 	})
-	for name, values := range seal {
-		request.Header[name] = values
-	}
+	h.addAll(seal)
 	return request, why, err
 }
 
 // resolve puts the values of the order and of the adapter's configuration into the URL.
-func (d *Deliverer) resolve(ctx context.Context, n dispatcher.Notification, snap dispatcher.Snapshot) (string, obstacle, error) {
-	template, err := dispatcher.ParseURLTemplate(n.URL)
-	if err != nil {
-		return "", obstacle{dispatcher.ReasonBadURL, err.Error()}, nil
+func (t *attempt) resolve(ctx context.Context, at *address) (string, obstacle, error) {
+	switch {
+	case at.fault != nil:
+		return "", obstacle{dispatcher.ReasonBadURL, at.fault.Error()}, nil
+	case at.fixed:
+		return t.n.URL, obstacle{}, nil
 	}
-	if !template.HasPlaceholders() {
-		return n.URL, obstacle{}, nil
-	}
-	order := snap.Order
+	order := t.snap.Order
 	values := order.Document
 	if values.Member("id").IsAbsent() {
 		values = values.With("id", scope.String(order.ID))
@@ -76,62 +69,16 @@ func (d *Deliverer) resolve(ctx context.Context, n dispatcher.Notification, snap
 		}
 	}
 	var configuration scope.Value
-	if template.NeedsConfiguration() {
-		c, err := d.store.Configuration(ctx, order.Merchant, order.Channel, n.AdapterID)
+	if at.template.NeedsConfiguration() {
+		c, err := t.store.Configuration(ctx, order.Merchant, order.Channel, t.n.AdapterID)
 		if err != nil && !errors.Is(err, dispatcher.ErrNotFound) {
 			return "", obstacle{}, err
 		}
 		configuration = c.Document
 	}
-	target, err := template.Resolve(values, configuration)
+	target, err := at.template.Resolve(values, configuration)
 	if err != nil {
 		return "", obstacle{dispatcher.ReasonUnresolved, err.Error()}, nil
 	}
 	return target, obstacle{}, nil
-}
-
-// headers are those that every request carries, whatever its format.
-func (d *Deliverer) headers(del dispatcher.Delivery, a dispatcher.Attempt) http.Header {
-	var span [8]byte
-	_, _ = rand.Read(span[:]) // never fails (Go 1.24)
-	header := http.Header{}
-	header.Set("User-Agent", d.agent)
-	header.Set("Webhook-Id", del.ID)
-	header.Set("Webhook-Timestamp", strconv.FormatInt(a.At.Unix(), 10))
-	header.Set("X-Tidings-Event", a.ID.String())
-	header.Set("X-Tidings-Attempt", strconv.Itoa(a.Number))
-	header.Set("X-Tidings-Order", del.OrderID) // visible ASCII, as every id that the API takes
-	header.Set("X-Tidings-Order-Version", strconv.FormatInt(del.OrderVersion, 10))
-	header.Set("X-Tidings-Scope", scopeHeader(del.Scope))
-	if del.Test {
-		header.Set("X-Tidings-Test", "true")
-	}
-	header.Set("X-Merchant", del.Merchant)
-	header.Set("X-Channel", del.Channel)
-	// One trace for all that a change caused (W3C Trace Context): its id is the change's.
-	header.Set("Traceparent", "00-"+del.ChangeID+"-"+hex.EncodeToString(span[:])+"-01")
-	return header
-}
-
-// scopeHeader joins scope keys with commas. A key may hold any text of the order, so what is not visible ASCII, and
-// commas and percent signs within a key, are percent-encoded; long lists are cut, for the whole list is in the Event.
-func scopeHeader(keys []string) string {
-	const most = 1024
-	var b strings.Builder
-	for i, key := range keys {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		for _, c := range []byte(key) {
-			if c <= ' ' || c >= 0x7f || c == ',' || c == '%' {
-				fmt.Fprintf(&b, "%%%02X", c)
-			} else {
-				b.WriteByte(c)
-			}
-		}
-		if b.Len() > most {
-			break
-		}
-	}
-	return b.String()[:min(b.Len(), most)]
 }

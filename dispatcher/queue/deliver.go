@@ -78,7 +78,7 @@ func (r *drain) attend(ctx context.Context, claim store.Claim, began time.Time) 
 		// Asynq lost the retry and ran the task again, or the sweep did: not before its time.
 		return Disposition{RetryAt: held.NextAttemptAt, Why: "before its time"}, r.release(ctx, held, nil)
 	}
-	t := attempt{drain: r, h: held, n: *claim.Notification, snap: *claim.Snapshot, claimed: began}
+	t := attempt{drain: r, h: held, n: claim.Notification, snap: claim.Snapshot, claimed: began}
 	return t.make(ctx)
 }
 

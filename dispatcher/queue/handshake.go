@@ -35,8 +35,9 @@ const (
 
 // handshake asks the target, unless it has allowed us before. A verdict with a reason says that nothing is to be sent; the
 // attempt then tells of the OPTIONS. The time that it took is taken from the request's.
-func (d *Deliverer) handshake(ctx context.Context, del dispatcher.Delivery, n dispatcher.Notification, request *outbound.Request, a *dispatcher.Attempt) dispatcher.Verdict {
-	to := consentTo(d.origin, request.URL)
+func (t *attempt) handshake(ctx context.Context, request *outbound.Request) dispatcher.Verdict {
+	n, a := t.n, &t.told
+	to := consentTo(t.origin, request.URL)
 	if n.Consent.To == to {
 		return dispatcher.Verdict{}
 	}
@@ -44,11 +45,11 @@ func (d *Deliverer) handshake(ctx context.Context, del dispatcher.Delivery, n di
 	for _, h := range n.Headers { // they may be the credentials that the target wants
 		options.Header.Set(h.Name, h.Value.Reveal())
 	}
-	options.Header.Set("User-Agent", d.agent)
-	options.Header.Set(headerRequestOrigin, d.origin)
-	answer := d.out.Do(ctx, options)
+	options.Header.Set("User-Agent", t.agent)
+	options.Header.Set(headerRequestOrigin, t.origin)
+	answer := t.out.Do(ctx, options)
 	request.Timeout -= answer.Duration
-	verdict, detail := d.judgeHandshake(answer, request)
+	verdict, detail := t.judgeHandshake(answer, request)
 	if verdict.Reason != "" {
 		a.Method, a.URL, a.Detail = http.MethodOptions, dispatcher.RedactURL(request.URL), detail
 		a.StatusCode, a.Truncated = answer.StatusCode, answer.Truncated
@@ -59,8 +60,8 @@ func (d *Deliverer) handshake(ctx context.Context, del dispatcher.Delivery, n di
 	keep, cancel := context.WithTimeout(ctx, consentTime)
 	defer cancel()
 	// A crash before this is done, or here, only repeats the OPTIONS.
-	if err := d.store.KeepConsent(keep, del.Ref(), n, dispatcher.Consent{At: d.now(), To: to}); err != nil {
-		d.log.WarnContext(ctx, "notification.consent_not_kept", "notification", n.ID, "error", err, "then", "asked again")
+	if err := t.store.KeepConsent(keep, t.h.Ref(), *n, dispatcher.Consent{At: t.now(), To: to}); err != nil {
+		t.log.WarnContext(ctx, "notification.consent_not_kept", "notification", n.ID, "error", err, "then", "asked again")
 	}
 	return dispatcher.Verdict{}
 }

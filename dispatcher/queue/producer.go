@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -106,15 +107,24 @@ func (p *Producer) Commit(ctx context.Context, ref dispatcher.OrderRef, prepare 
 		}
 		p.recent.keep(done.State)
 		p.metrics.committed(len(commit.Deliveries), commit.Change != nil)
-		// What is committed is owed, though the client may have hung up.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterCommit)
-		defer cancel()
-		p.Enqueue(ctx, done.Ready...)
-		p.supersede(ctx, commit.Deliveries)
-		p.cancel(ctx, ref, commit.Remove)
+		p.after(ctx, ref, commit, done.Ready)
 		return nil
 	}
 	return fmt.Errorf("order %s: %d other writers came first: %w", ref.OrderID, commitTries, dispatcher.ErrConflict)
+}
+
+// after does what a commit leaves to be done; mostly that is nothing, since what it owes waits in its lanes.
+func (p *Producer) after(ctx context.Context, ref dispatcher.OrderRef, c *store.Commit, ready []dispatcher.Task) {
+	drops := slices.ContainsFunc(c.Deliveries, func(d dispatcher.Delivery) bool { return d.Ordering == dispatcher.OrderingLatest })
+	if len(ready) == 0 && len(c.Remove) == 0 && !drops {
+		return
+	}
+	// What is committed is owed, though the client may have hung up.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterCommit)
+	defer cancel()
+	p.Enqueue(ctx, ready...)
+	p.supersede(ctx, c.Deliveries)
+	p.cancel(ctx, ref, c.Remove)
 }
 
 // stateOf is the order as this process wrote it last, if it may be that, or as it stands.

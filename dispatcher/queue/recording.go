@@ -21,44 +21,45 @@ func (d *Deliverer) release(ctx context.Context, h store.Held, because error) er
 	}))
 }
 
-func (r *drain) record(ctx context.Context, h store.Held, to dispatcher.Delivery, a dispatcher.Attempt, v dispatcher.Verdict, n dispatcher.Notification) (Disposition, error) {
-	move := store.Move{From: h, To: to, Attempt: &a}
+func (t *attempt) record(ctx context.Context, to *dispatcher.Delivery, v dispatcher.Verdict) (Disposition, error) {
+	told := t.told // which the attempt need not be kept for
+	move := store.Move{From: t.h, To: *to, Attempt: &told}
 	if to.Status.Terminal() && !v.StopNotification { // else the next would be sent as if nothing had been stopped
-		move.Follow = r.follow()
+		move.Follow = t.follow()
 	}
 	var moved store.Moved
-	err := r.insist(ctx, h.ID, func(ctx context.Context) (err error) {
-		moved, err = r.store.Record(ctx, move)
+	err := t.insist(ctx, t.h.ID, func(ctx context.Context) (err error) {
+		moved, err = t.store.Record(ctx, move)
 		return err
 	})
-	r.report(ctx, h.Delivery, a, err)
+	t.report(ctx, &t.h.Delivery, &told, err)
 	if err != nil {
 		return Disposition{}, err
 	}
-	r.metrics.attempted(a)
-	if v.StopNotification && !h.Test { // a test asks, it does not decide
+	t.metrics.attempted(told)
+	if v.StopNotification && !t.h.Test { // a test asks, it does not decide
 		// Undone by a crash, this is done by the next 410.
-		if err := r.store.StopNotification(ctx, h.Ref(), n); err != nil {
-			r.log.WarnContext(ctx, "notification.stop_failed", "notification", h.NotificationID, "error", err)
+		if err := t.store.StopNotification(ctx, t.h.Ref(), *t.n); err != nil {
+			t.log.WarnContext(ctx, "notification.stop_failed", "notification", t.h.NotificationID, "error", err)
 		}
 	}
 	if moved.Late { // somebody took the delivery over while we sent: it goes on without us
-		return Disposition{}, r.settleLate(ctx, h.ID, a)
+		return Disposition{}, t.settleLate(ctx, t.h.ID, told)
 	}
-	r.goOnAfter(ctx, moved, move.Follow)
+	t.goOnAfter(ctx, moved, move.Follow)
 	if !to.Status.Terminal() {
-		if registered, err := r.store.Registered(ctx, to); err == nil && !registered { // removed while it was in flight
-			return r.settle(ctx, moved.Held, dispatcher.StatusCancelled, dispatcher.ReasonCancelled)
+		if registered, err := t.store.Registered(ctx, *to); err == nil && !registered { // removed while it was in flight
+			return t.settle(ctx, moved.Held, dispatcher.StatusCancelled, dispatcher.ReasonCancelled)
 		}
 	}
 	if to.Status.Terminal() {
-		return Disposition{GivenUp: to.Status == dispatcher.StatusFailed, Why: why(a)}, nil
+		return Disposition{GivenUp: to.Status == dispatcher.StatusFailed, Why: why(&told)}, nil
 	}
-	return Disposition{RetryAt: to.NextAttemptAt, Why: why(a)}, nil
+	return Disposition{RetryAt: to.NextAttemptAt, Why: why(&told)}, nil
 }
 
 // why names the reason and, where there was an answer, its status.
-func why(a dispatcher.Attempt) string {
+func why(a *dispatcher.Attempt) string {
 	if a.StatusCode == 0 {
 		return string(a.Reason)
 	}
@@ -128,13 +129,13 @@ func (d *Deliverer) recordLost(ctx context.Context, h store.Held, claimedAt time
 		return h, dispatcher.ErrConflict
 	}
 	d.metrics.attempted(a)
-	d.report(ctx, h.Delivery, a, nil)
+	d.report(ctx, &h.Delivery, &a, nil)
 	d.producer.EnqueueNext(ctx, moved)
 	return moved.Held, nil
 }
 
 // report writes the one line that tells of an attempt.
-func (d *Deliverer) report(ctx context.Context, del dispatcher.Delivery, a dispatcher.Attempt, err error) {
+func (d *Deliverer) report(ctx context.Context, del *dispatcher.Delivery, a *dispatcher.Attempt, err error) {
 	level := slog.LevelInfo
 	if err != nil {
 		level = slog.LevelError

@@ -13,14 +13,19 @@ import (
 // cutFrom is the length from which a header field of an answer may have been cut.
 const cutFrom = 1 << 10
 
+// configurationOpens is how a placeholder for the adapter's configuration begins.
+const configurationOpens = "{configuration."
+
 // scrub returns what may be kept of an answer: a target that echoes the request must not carry the notification's
 // secrets into Events (its headers, the values of its URL's query, what its URL has from the adapter's configuration),
 // and its cookies are nobody's business.
-func scrub(n dispatcher.Notification, called string, answer outbound.Answer) (header map[string]string, body []byte) {
+func scrub(n *dispatcher.Notification, called string, answer outbound.Answer) (header map[string]string, body []byte) {
 	b := newBlanker(secretsOf(n, called), answered(answer))
 	body = answer.Body
-	if text := b.blank(string(body), answer.Truncated); text != string(body) {
-		body = []byte(text)
+	if len(b.spellings) > 0 {
+		if text := b.blank(string(body), answer.Truncated); text != string(body) {
+			body = []byte(text)
+		}
 	}
 	if len(answer.Header) == 0 {
 		return nil, body
@@ -53,13 +58,16 @@ func answered(answer outbound.Answer) func(text string) bool {
 }
 
 // secretsOf lists what an answer must not tell of a request.
-func secretsOf(n dispatcher.Notification, called string) []string {
+func secretsOf(n *dispatcher.Notification, called string) []string {
 	var secrets []string
 	for _, s := range n.Secrets {
 		secrets = append(secrets, s.Secret.Reveal())
 	}
 	_, query, _ := strings.Cut(called, "?")
 	for pair := range strings.SplitSeq(query, "&") {
+		if pair == "" {
+			continue
+		}
 		name, value, has := strings.Cut(pair, "=")
 		if !has {
 			value = name // a bare token
@@ -69,7 +77,10 @@ func secretsOf(n dispatcher.Notification, called string) []string {
 			secrets = append(secrets, plain)
 		}
 	}
-	_, configured := shown(n.URL, called)
+	var configured []string
+	if strings.Contains(n.URL, configurationOpens) {
+		_, configured = shown(n.URL, called)
+	}
 	for _, segment := range configured {
 		secrets = append(secrets, segment)
 		if plain, err := url.PathUnescape(segment); err == nil {
@@ -102,14 +113,14 @@ func basicOf(value string) []string {
 // path that hold a value of the adapter's configuration, which it returns. What such a value opens the URL with is its
 // base address, and told.
 func shown(template, called string) (told string, configured []string) {
-	if !strings.Contains(template, "{configuration.") {
+	if !strings.Contains(template, configurationOpens) {
 		return dispatcher.RedactURL(called), nil
 	}
 	path, query, has := strings.Cut(called, "?")
 	template, _, _ = strings.Cut(template, "?")
 	from, to := strings.Split(template, "/"), strings.Split(path, "/")
 	for i := 1; i < len(from) && i < len(to); i++ { // from the end: no value but the base address brings a slash
-		if at := len(to) - i; strings.Contains(from[len(from)-i], "{configuration.") {
+		if at := len(to) - i; strings.Contains(from[len(from)-i], configurationOpens) {
 			configured = append(configured, to[at])
 			to[at] = dispatcher.Redacted
 		}

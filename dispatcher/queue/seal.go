@@ -36,7 +36,8 @@ func MerchantKeyV1a(ctx context.Context, st *store.Store, merchant string) (stri
 }
 
 // seal returns the headers that seal a request. An obstacle says why it cannot be sealed; an error that we could not look.
-func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatcher.Notification, m sign.Message) (http.Header, obstacle, error) {
+func (t *attempt) seal(ctx context.Context, m *sign.Message) (http.Header, obstacle, error) {
+	n := t.n
 	var signer sign.Signer
 	var err error
 	switch n.Scheme() {
@@ -45,7 +46,7 @@ func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatc
 	case dispatcher.SigningStandardWebhooksV1a:
 		keys := n.SecretsAt(m.Timestamp)
 		if len(keys) == 0 {
-			own, err := MerchantKeyV1a(ctx, d.store, del.Merchant)
+			own, err := MerchantKeyV1a(ctx, t.store, t.h.Merchant)
 			if err != nil {
 				return nil, obstacle{}, err
 			}
@@ -55,12 +56,12 @@ func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatc
 	case dispatcher.SigningHTTPMessageSignatures:
 		signer, err = sign.NewHTTPMessageSignatures(n.SecretsAt(m.Timestamp)...)
 	case dispatcher.SigningFaTPay:
-		key, err := MerchantRSAKey(ctx, d.store, del.Merchant)
+		key, err := MerchantRSAKey(ctx, t.store, t.h.Merchant)
 		if err != nil {
 			return nil, obstacle{}, err
 		}
-		partner, _ := del.Options.Member("partnerId").Text()
-		version, _ := del.Options.Member("versionHeader").Bool()
+		partner, _ := t.h.Options.Member("partnerId").Text()
+		version, _ := t.h.Options.Member("versionHeader").Bool()
 		signer, err = sign.NewFaTPay(sign.FaTPay{PartnerID: partner, Key: key, VersionHeader: version})
 		if err != nil {
 			return nil, unsealable(n, err), nil
@@ -71,7 +72,7 @@ func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatc
 	if err != nil {
 		return nil, unsealable(n, err), nil
 	}
-	header, err := signer.Sign(m)
+	header, err := signer.Sign(*m)
 	if err != nil {
 		return nil, unsealable(n, err), nil
 	}
@@ -79,7 +80,7 @@ func (d *Deliverer) seal(ctx context.Context, del dispatcher.Delivery, n dispatc
 }
 
 // unsealable keeps the text of a FaTPay fault to itself: it may name a parameter, and a bare token is its own name.
-func unsealable(n dispatcher.Notification, err error) obstacle {
+func unsealable(n *dispatcher.Notification, err error) obstacle {
 	if n.Scheme() == dispatcher.SigningFaTPay {
 		return obstacle{dispatcher.ReasonUnrenderable, "the URL or the options do not fit what FaTPay's signature covers"}
 	}

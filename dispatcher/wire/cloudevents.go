@@ -2,6 +2,8 @@ package wire
 
 import (
 	"fmt"
+	"maps"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -23,6 +25,8 @@ import (
 // Options: mode "structured" or "binary" (structured), source, a URI reference (/tidings/<merchant>/<channel>), type
 // (io.tidings.order.changed).
 type CloudEvents struct{}
+
+var asCloudEvent = http.Header{"Content-Type": {"application/cloudevents+json; charset=utf-8"}}
 
 // Name implements Format.
 func (CloudEvents) Name() string { return dispatcher.FormatCloudEvents }
@@ -52,20 +56,21 @@ func (CloudEvents) Render(m Message) (Rendered, error) {
 		{"subject", order.ID},
 		{"time", order.Modified.UTC().Format(time.RFC3339Nano)},
 	}
-	data := norceOrder(m.Snapshot)
 	if textOption(options, "mode", "structured") == "binary" {
-		r := rendered("application/json", data) // the content type is datacontenttype: no header of that name
+		r := Rendered{Header: maps.Clone(asJSON)} // the content type is datacontenttype: no header of that name
 		for _, a := range attributes {
 			r.Header.Set("ce-"+a.name, ceHeaderValue(a.value))
 		}
+		r.Body = appendNorce(make([]byte, 0, norceRoom(m.Snapshot)), m.Snapshot)
 		return r, nil
 	}
-	var members []scope.Member
+	body := append(make([]byte, 0, 512+norceRoom(m.Snapshot)), '{')
 	for _, a := range attributes {
-		members = append(members, text(a.name, a.value))
+		body = appendText(body, a.name, a.value)
 	}
-	members = append(members, text("datacontenttype", "application/json"), member("data", data))
-	return rendered("application/cloudevents+json; charset=utf-8", scope.Object(members...)), nil
+	body = appendText(body, "datacontenttype", "application/json")
+	body = append(appendNorce(appendName(body, "data"), m.Snapshot), '}')
+	return Rendered{Header: asCloudEvent, Body: body}, nil
 }
 
 // ceHeaderValue encodes a value as the HTTP binding says (§3.1.3.2): space, quote, percent and all that is not visible

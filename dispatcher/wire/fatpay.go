@@ -42,5 +42,5 @@ func (FaTPay) Render(m Message) (Rendered, error) {
 	if isOption(m.Delivery.Options, "wrap", true) {
 		order = scope.Object(member("order", order))
 	}
-	return rendered("application/json", order), nil
+	return rendered(order), nil
 }

@@ -45,7 +45,7 @@ func (FBPI) Render(m Message) (Rendered, error) {
 	if order.Version == 1 {
 		eventType = "FBPI::ORDER_CREATED"
 	}
-	return rendered("application/json", scope.Object(
+	return rendered(scope.Object(
 		member("event_schema_version", scope.Number("1")),
 		text("event_type", textOption(options, "eventType", eventType)),
 		member("metadata", scope.Object(

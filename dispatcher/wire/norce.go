@@ -29,48 +29,64 @@ func (Norce) Retry() dispatcher.Retry { return dispatcher.Retry{} }
 
 // Render implements Format.
 func (Norce) Render(m Message) (Rendered, error) {
-	return rendered("application/json", norceOrder(m.Snapshot)), nil
+	return Rendered{Header: asJSON, Body: appendNorce(make([]byte, 0, norceRoom(m.Snapshot)), m.Snapshot)}, nil
 }
 
-// norceOrder is the bare order.
-func norceOrder(s dispatcher.Snapshot) scope.Value {
+// norceRoom is about how many bytes appendNorce appends.
+func norceRoom(s dispatcher.Snapshot) int {
+	size := 256 + s.Order.Document.Size()
+	for _, n := range s.Notifications {
+		size += 128 + len(n.ID) + len(n.AdapterID) + len(n.Reference) + len(n.Description) + n.Scope.Size() + n.Schema.Size() + len(n.Invoke)
+	}
+	return size
+}
+
+// appendNorce appends the bare order.
+func appendNorce(dst []byte, s dispatcher.Snapshot) []byte {
 	order := s.Order
-	own := order.Document.Members()
-	identity := [...]scope.Member{
-		text("id", order.ID),
-		text("merchant", order.Merchant),
-		text("channel", order.Channel),
-		text("created", order.Created.Format(time.RFC3339Nano)),
-		text("lastModified", order.Modified.Format(time.RFC3339Nano)),
-	}
-	members := make([]scope.Member, 0, len(identity)+len(own)+1)
-	for _, m := range identity {
-		if order.Document.Member(m.Name).IsAbsent() {
-			members = append(members, m)
+	dst = append(dst, '{')
+	for _, m := range [...]struct{ name, text string }{
+		{"id", order.ID},
+		{"merchant", order.Merchant},
+		{"channel", order.Channel},
+		{"created", order.Created.Format(time.RFC3339Nano)},
+		{"lastModified", order.Modified.Format(time.RFC3339Nano)},
+	} {
+		if order.Document.Member(m.name).IsAbsent() {
+			dst = appendText(dst, m.name, m.text)
 		}
 	}
-	members = append(members, own...)
-	members = append(members, member("notifications", publicNotifications(s.Notifications)))
-	return scope.Object(members...)
+	for _, m := range order.Document.Members() {
+		if m.Name != "notifications" { // the API takes them out, too
+			dst = appendMember(dst, m.Name, m.Value)
+		}
+	}
+	return append(appendNotifications(appendName(dst, "notifications"), s.Notifications), '}')
 }
 
-func publicNotifications(all []dispatcher.PublicNotification) scope.Value {
-	items := make([]scope.Value, 0, len(all))
-	for _, n := range all {
-		members := make([]scope.Member, 0, 8)
-		given := func(name, value string) {
-			if value != "" {
-				members = append(members, text(name, value))
-			}
+func appendNotifications(dst []byte, all []dispatcher.PublicNotification) []byte {
+	dst = append(dst, '[')
+	for i, n := range all {
+		if i > 0 {
+			dst = append(dst, ',')
 		}
-		given("id", n.ID)
-		given("adapterId", n.AdapterID)
-		given("reference", n.Reference)
-		given("description", n.Description)
-		members = append(members, member("scope", n.Scope), member("schema", n.Schema))
-		given("invoke", n.Invoke)
-		given("version", n.Version)
-		items = append(items, scope.Object(members...))
+		dst = append(dst, '{')
+		for _, m := range [...]struct{ name, text string }{
+			{"id", n.ID}, {"adapterId", n.AdapterID}, {"reference", n.Reference}, {"description", n.Description},
+		} {
+			dst = appendGiven(dst, m.name, m.text)
+		}
+		dst = appendMember(appendMember(dst, "scope", n.Scope), "schema", n.Schema)
+		dst = appendGiven(appendGiven(dst, "invoke", n.Invoke), "version", n.Version)
+		dst = append(dst, '}')
 	}
-	return scope.Array(items...)
+	return append(dst, ']')
+}
+
+// appendGiven leaves out what was not given.
+func appendGiven(dst []byte, name, text string) []byte {
+	if text == "" {
+		return dst
+	}
+	return appendText(dst, name, text)
 }

@@ -81,6 +81,15 @@ func TestNorceKeepsThePlaceOfMembers(t *testing.T) {
 	}
 }
 
+// Names are written with no more escapes than JSON asks for, whatever the adapter wrote, and one that needs them gets them.
+func TestNorceSpellsNames(t *testing.T) {
+	t.Parallel()
+	body := render(t, format(t, "norce"), message(t, "norce", []byte(`{"\u0061\"\u000a\/é":1,"notifications":2}`))).Body
+	if want := `"a\"\n/é":1,"notifications":[`; !strings.Contains(string(body), want) || strings.Count(string(body), `"notifications"`) != 1 {
+		t.Errorf("\n got %s\nwant ...%s...", body, want)
+	}
+}
+
 func TestNorceNotifications(t *testing.T) {
 	t.Parallel()
 	m := message(t, "norce", []byte(`{"x":1}`))

@@ -45,7 +45,7 @@ func (Probo) Render(m Message) (Rendered, error) {
 	if own, _ := message.Text(); own == "" {
 		message = scope.String(inWords(status))
 	}
-	return rendered("application/json", scope.Object(
+	return rendered(scope.Object(
 		member("status", current),
 		member("message", first(m.Delivery.Options.Member("message"), message)),
 		member("file", proboFile(document)),

@@ -36,7 +36,7 @@ func (Thin) Render(m Message) (Rendered, error) {
 	for _, key := range m.Delivery.Scope {
 		keys = append(keys, scope.String(key))
 	}
-	return rendered("application/json", scope.Object(
+	return rendered(scope.Object(
 		text("orderId", order.ID),
 		member("orderVersion", scope.Number(strconv.FormatInt(order.Version, 10))),
 		member("scope", scope.Array(keys...)),

@@ -20,7 +20,7 @@ type Message struct {
 	Snapshot dispatcher.Snapshot
 }
 
-// Rendered is a body with the headers that belong to it.
+// Rendered is a body with the headers that belong to it. Requests share the headers: nobody may change them.
 type Rendered struct {
 	Header http.Header
 	Body   []byte
@@ -63,9 +63,9 @@ func Names() []string {
 	return names
 }
 
-func rendered(contentType string, body scope.Value) Rendered {
-	return Rendered{Header: http.Header{"Content-Type": {contentType}}, Body: body.JSON()}
-}
+var asJSON = http.Header{"Content-Type": {"application/json"}}
+
+func rendered(body scope.Value) Rendered { return Rendered{Header: asJSON, Body: body.JSON()} }
 
 func member(name string, value scope.Value) scope.Member {
 	return scope.Member{Name: name, Value: value}
