@@ -189,16 +189,10 @@ func dequeued(cmd redis.Cmder) (queue string, ok bool) {
 	return strings.TrimSuffix(strings.TrimPrefix(queue, "asynq:{"), "}"), true
 }
 
-// forwarded reports whether a command is Asynq's script that moves tasks whose time has come, and has moved some. A test
-// holds Asynq to it.
+// forwarded reports whether a command is the script of Asynq's forwarders, and has moved something.
 func forwarded(cmd redis.Cmder) bool {
-	script, ok := cmd.(*redis.Cmd)
-	if !ok || cmd.Name() != "evalsha" && cmd.Name() != "eval" || len(cmd.Args()) != 9 {
-		return false
-	}
-	from, _ := cmd.Args()[3].(string)
-	to, _ := cmd.Args()[4].(string)
-	if !strings.HasSuffix(from, ":retry") && !strings.HasSuffix(from, ":scheduled") || !strings.HasSuffix(to, ":pending") {
+	script, _, ok := forwarding(cmd)
+	if !ok {
 		return false
 	}
 	moved, err := script.Int()
