@@ -114,6 +114,7 @@ func TestRedisThatDoesNotAnswerIsUnavailable(t *testing.T) {
 		"OpenDeliveries":      func() error { _, err := h.OpenDeliveries(ctx, order("1")); return err },
 		"Waits":               func() error { _, err := h.Waits(ctx, d); return err },
 		"Overdue":             func() error { _, err := h.Overdue(ctx, 1); return err },
+		"NextDue":             func() error { _, err := h.NextDue(ctx); return err },
 		"Defer":               func() error { return h.Defer(ctx, d.ID, began) },
 		"Forget":              func() error { return h.Forget(ctx, d.ID) },
 		"Backlog":             func() error { _, _, err := h.Backlog(ctx); return err },

@@ -39,6 +39,10 @@ func TestOverdueFollowsADeliveryThroughItsLife(t *testing.T) {
 			if ids := h.overdue(t); slices.Contains(ids, d.ID) != late || (overdue == 1) != late {
 				t.Errorf("%s: overdue %v, counted %d; want late=%v", what, ids, overdue, late)
 			}
+			next, err := h.NextDue(t.Context())
+			if due := !next.IsZero() && !next.After(h.clock.Now()); err != nil || due != late {
+				t.Errorf("%s: next due %s, %v; it is %s; want late=%v", what, next, err, h.clock.Now(), late)
+			}
 		}
 		after := func(what string, pause time.Duration) {
 			t.Helper()

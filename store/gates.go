@@ -44,10 +44,14 @@ func (s *Store) GatesVersion(ctx context.Context) (string, error) {
 	return version, unavailable("read version of gates", err)
 }
 
+// GatesChannel is where every change of a gate is published, so that workers need not ask for it all the time. What is
+// published says nothing but that they should: the process may die before it does, and messages get lost.
+const GatesChannel = "td:gates"
+
 // gateTries bounds how often a gate is changed anew because somebody else changed it meanwhile.
 const gateTries = 20
 
-// ChangeGate replaces the gate of a target by what change makes of it, and returns that.
+// ChangeGate replaces the gate of a target by what change makes of it, publishes that it has changed, and returns it.
 func (s *Store) ChangeGate(ctx context.Context, target string, change func(dispatcher.Gate) dispatcher.Gate) (dispatcher.Gate, error) {
 	for range gateTries {
 		var was dispatcher.Gate
@@ -77,6 +81,7 @@ func (s *Store) ChangeGate(ctx context.Context, target string, change func(dispa
 			return was, unavailable("write gate", err)
 		}
 		if reply == "ok" {
+			_ = s.rdb.Publish(ctx, GatesChannel, target).Err() // workers ask for themselves, only later
 			return to, nil
 		}
 	}

@@ -36,6 +36,7 @@ type service struct {
 	worker   *queue.Worker // nil without that role
 	sweeper  *queue.Sweeper
 	bell     *queue.Bell
+	forecast *queue.Forecast
 	batch    *batch.Hook // what the API and the worker call travels together; nil with a Cluster
 	rdb      redis.UniversalClient
 	refused  chan error // told when Redis came back only after the start, and holds what our keys do not read
@@ -44,7 +45,7 @@ type service struct {
 
 // newService listens first, so that a port in use is told at once, and opens everything else; nothing runs yet.
 func newService(ctx context.Context, set settings, log *slog.Logger) (s *service, err error) {
-	s = &service{set: set, log: log, bell: queue.NewBell()}
+	s = &service{set: set, log: log, bell: queue.NewBell(), forecast: queue.NewForecast()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -65,6 +66,7 @@ func newService(ctx context.Context, set settings, log *slog.Logger) (s *service
 	}
 	s.rdb = s.redis.client(64 + set.concurrency)
 	s.opened(s.rdb.Close)
+	s.rdb.AddHook(s.forecast) // what the producer schedules it is to know of
 	if hook, closer := s.redis.batching(); hook != nil {
 		s.opened(closer)
 		s.batch = hook
@@ -112,6 +114,7 @@ func (s *service) openWorker(st *store.Store, out *outbound.Client, metrics *que
 	rdb := s.redis.client(16 + s.set.concurrency)
 	rdb.AddHook(queue.Reviver{})
 	rdb.AddHook(s.bell)
+	rdb.AddHook(s.forecast)
 	fetcher := queue.NewFetcher()
 	rdb.AddHook(fetcher)
 	if s.batch != nil {

@@ -15,6 +15,7 @@
 //
 //	Reviver     a task's end is written also when its context has ended meanwhile
 //	Bell        a dequeue waits while all queues are empty, and no longer
+//	Forecast    a forwarder asks only when something may be due
 //	Fetcher     a dequeue brings several tasks while there are plenty
 //	batch.Hook  scripts that many call at once travel together; a dequeue that waits outside of it keeps nobody waiting
 package queue

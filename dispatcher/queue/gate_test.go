@@ -3,6 +3,7 @@ package queue_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -186,13 +187,45 @@ func (h *house) limit(target string, maxInFlight int, rate float64) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	// Workers learn of it within a quarter of a second; a first delivery shows that they have.
+	// Workers are told of it; a first delivery shows that they have heard.
 	h.until(func() bool {
 		ids := h.owe("prober", target, 1)
 		h.awaitAll(ids, dispatcher.StatusDelivered)
 		held, _, err := h.store.Delivery(h.t.Context(), "prober", ids[0])
 		return err == nil && held.Generation > 1 // it was parked and let out
 	}, func() string { return "the limit of " + target + " is not heeded" })
+}
+
+// A gate is changed elsewhere, and this worker is told: it asks by itself only every few seconds.
+func TestGateThatChangedElsewhereIsHeededSoon(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 1)
+		well := newReceiver(t, nil)
+		h.awaitAll(h.owe("acme", well.URL, 1), dispatcher.StatusDelivered) // it listens by now
+		var took []time.Duration
+		for n := range 7 {
+			began := time.Now()
+			target := newReceiver(t, nil)
+			_, err := h.store.ChangeGate(t.Context(), target.URL, func(g dispatcher.Gate) dispatcher.Gate {
+				return g.Trip(dispatcher.ReasonTimeout, h.clock.now().Add(time.Hour), 0)
+			})
+			h.must(err)
+			h.until(func() bool {
+				ids := h.owe(fmt.Sprint("m", n), target.URL, 1)
+				var got map[dispatcher.Status]int
+				h.until(func() bool {
+					got = h.statusesOf(ids)
+					return got[dispatcher.StatusDelivered]+got[dispatcher.StatusParked] == 1
+				}, func() string { return fmt.Sprint(got) })
+				return got[dispatcher.StatusParked] == 1
+			}, func() string { return "the gate is not heeded" })
+			took = append(took, time.Since(began))
+		}
+		slices.Sort(took)
+		if median := took[len(took)/2]; median > 700*time.Millisecond {
+			t.Errorf("median from the change to the first that was parked %v; all: %v", median, took)
+		}
+	})
 }
 
 func TestLimitOfATargetHoldsOverSeveralWorkers(t *testing.T) {

@@ -59,6 +59,8 @@ func newHouse(t *testing.T, rdb *redis.Client, workers int) *house {
 		t.Fatal(err)
 	}
 	h.store = store.New(store.Config{Redis: rdb, Sealer: sealer, Now: h.clock.now})
+	forecast := queue.NewForecast()
+	rdb.AddHook(forecast)
 	h.registry = prometheus.NewRegistry()
 	metrics := queue.NewMetrics(h.registry)
 	h.producer = queue.NewProducer(queue.ProducerConfig{Store: h.store, Redis: rdb, Bell: queue.NewBell(), Log: log, Metrics: metrics, Now: h.clock.now})
@@ -78,6 +80,7 @@ func newHouse(t *testing.T, rdb *redis.Client, workers int) *house {
 		options.PoolSize, options.MaxRetries = batch.Connections, -1
 		carrier := redis.NewClient(&options)
 		client.AddHook(bell)
+		client.AddHook(forecast)
 		fetcher := queue.NewFetcher()
 		client.AddHook(fetcher)
 		client.AddHook(batch.NewHook(carrier))

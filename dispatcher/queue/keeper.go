@@ -23,8 +23,10 @@ type Keeper struct {
 	now      func() time.Time
 	process  string
 	woken    chan struct{}
+	changed  <-chan struct{} // told of a gate that changed in whatever process
 
 	version            string // of the gates that were read last
+	stale              bool   // a gate has changed since
 	mine               bool   // the turn
 	doors              map[string]*door
 	lookAt             map[string]time.Time // when a gate is looked at next, unless it rings
@@ -35,8 +37,12 @@ type Keeper struct {
 }
 
 const (
-	// readGatesEvery is how late a process learns of a gate that another changed.
-	readGatesEvery = 250 * time.Millisecond
+	// readGatesEvery is how late a process learns of a gate that another changed when nothing tells it so: the other died
+	// before it could, or there is no connection to hear it by.
+	readGatesEvery = reportEvery / 2
+	// readGatesAtMost is the shortest pause between two readings, however many gates change: how late a process learns of
+	// one that it is told of.
+	readGatesAtMost = 250 * time.Millisecond
 	// attendEvery is the pause between two rounds over the gates, unless an attempt that ended rings for one.
 	attendEvery = 100 * time.Millisecond
 	// attendAtMost is the shortest pause between two rounds, however often it rings.
@@ -51,7 +57,8 @@ const (
 func NewKeeper(w *Worker) *Keeper {
 	return &Keeper{
 		store: w.cfg.Store, producer: w.cfg.Producer, gate: w.deliverer.gate, log: w.cfg.Log, metrics: w.cfg.Metrics,
-		now: w.cfg.Now, process: rand.Text(), woken: w.deliverer.keeper, doors: map[string]*door{}, hanging: map[string]int{}, lookAt: map[string]time.Time{},
+		now: w.cfg.Now, process: rand.Text(), woken: w.deliverer.keeper, changed: w.cfg.Bell.gates,
+		doors: map[string]*door{}, hanging: map[string]int{}, lookAt: map[string]time.Time{},
 	}
 }
 
@@ -76,22 +83,36 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-k.woken:
-			if early := attendAtMost - time.Since(last); early > 0 {
-				pause.Reset(early)
-				continue
-			}
+		case <-k.changed:
+			k.stale = true
 		case <-pause.C:
+		}
+		if early := attendAtMost - time.Since(last); early > 0 {
+			pause.Reset(early)
+			continue
 		}
 		last = time.Now()
 		if err := k.Round(ctx); err != nil && ctx.Err() == nil {
 			k.log.WarnContext(ctx, "keeper.failed", "error", err, "then", "again")
+			k.stale = true
 		}
-		next := readGatesEvery
-		if k.mine && len(k.gate.all()) > 0 {
-			next = attendEvery
-		}
-		pause.Reset(next)
+		pause.Reset(k.pause())
 	}
+}
+
+// pause is how long nothing need be done, unless somebody rings. While all gates are closed that is long: what others
+// change is told, and nothing is let out.
+func (k *Keeper) pause() time.Duration {
+	gates := len(k.gate.all()) > 0
+	switch {
+	case gates && k.mine:
+		return attendEvery
+	case k.stale:
+		return readGatesAtMost
+	case gates:
+		return keeperTurn / 4
+	}
+	return readGatesEvery
 }
 
 // Round reads the gates, reports, and lets out what may go, each when it is time.
@@ -103,11 +124,11 @@ func (k *Keeper) Round(ctx context.Context) error {
 			k.log.WarnContext(ctx, "keeper.report_failed", "error", err)
 		}
 	}
-	if now.Sub(k.readAt) >= readGatesEvery {
+	if read := now.Sub(k.readAt); read >= readGatesEvery || k.stale && read >= readGatesAtMost {
 		if err := k.read(ctx); err != nil {
 			return err
 		}
-		k.readAt = now
+		k.readAt, k.stale = now, false
 	}
 	if len(k.gate.all()) == 0 {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -25,6 +26,8 @@ type Sweeper struct {
 	metrics  *Metrics
 	now      func() time.Time
 	quiet    time.Time // no sweep before: Redis was away, and workers may still be recording
+	idle     bool      // nothing was overdue
+	next     time.Time // when something will be, if anything is open
 }
 
 // NewSweeper returns a Sweeper.
@@ -36,8 +39,13 @@ func NewSweeper(st *store.Store, p *Producer, log *slog.Logger, m *Metrics, now 
 }
 
 const (
-	// SweepEvery is the pause between two sweeps; an idle sweep costs one pipelined round trip.
+	// SweepEvery is the pause between two sweeps while something is overdue. A sweep costs two pipelined round trips.
 	SweepEvery = time.Second
+	// sweepIdle is the longest pause. Of what is open the sweep knows when the first becomes due, and comes then; what is
+	// opened or claimed meanwhile becomes due later than this, after the store's grace of 5 s. So nothing that was lost waits
+	// longer than it would with a sweep every second. What may: a parked delivery that expires within seconds is told so as
+	// late, and what tidings requeue hastens begins as late.
+	sweepIdle = 4 * time.Second
 	// EraseEvery is how often what deleted orders left (a crash, an attempt in flight) is looked after.
 	EraseEvery = 10 * time.Second
 	// TrimEvery is the pause between two rounds over the indexes, to take out what has left by retention.
@@ -56,27 +64,42 @@ const (
 // what was lost does not wait for it.
 func (s *Sweeper) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	every := func(pause time.Duration, what string, do func(context.Context) error) {
+	again := func(pause func() time.Duration, what string, do func(context.Context) error) {
 		wg.Go(func() {
-			tick := time.NewTicker(pause)
-			defer tick.Stop()
+			timer := time.NewTimer(pause())
+			defer timer.Stop()
 			for {
 				select {
 				case <-ctx.Done():
 					return
-				case <-tick.C:
+				case <-timer.C:
 				}
 				if err := do(ctx); err != nil && ctx.Err() == nil {
 					s.log.WarnContext(ctx, what+".failed", "error", err)
 				}
+				timer.Reset(pause())
 			}
 		})
 	}
-	every(SweepEvery, "sweep", func(ctx context.Context) error { _, err := s.Sweep(ctx); return err })
-	every(EraseEvery, "erase", func(ctx context.Context) error { _, err := s.store.Erase(ctx); return err })
-	every(TrimEvery, "trim", s.trim)
-	every(AuditEvery, "audit", s.Audit)
+	every := func(pause time.Duration) func() time.Duration { return func() time.Duration { return pause } }
+	again(s.pause, "sweep", func(ctx context.Context) error { _, err := s.Sweep(ctx); return err })
+	again(every(EraseEvery), "erase", func(ctx context.Context) error { _, err := s.store.Erase(ctx); return err })
+	again(every(TrimEvery), "trim", s.trim)
+	again(every(AuditEvery), "audit", s.Audit)
 	wg.Wait()
+}
+
+// pause is how long nothing need be swept: until the first delivery is due, if nothing was overdue. It is a little longer, at
+// random, so that of several processes mostly one finds what is lost.
+func (s *Sweeper) pause() time.Duration {
+	if !s.idle {
+		return SweepEvery
+	}
+	pause := sweepIdle
+	if !s.next.IsZero() {
+		pause = min(s.next.Sub(s.now()), sweepIdle)
+	}
+	return max(pause, SweepEvery/2) + rand.N(SweepEvery/2)
 }
 
 func (s *Sweeper) trim(ctx context.Context) error {
@@ -107,6 +130,7 @@ func (s *Sweeper) Audit(ctx context.Context) error {
 
 // Sweep looks once and returns how many deliveries it enqueued. Trouble with one delivery does not keep it from others.
 func (s *Sweeper) Sweep(ctx context.Context) (enqueued int, err error) {
+	s.idle = false
 	defer func() {
 		if isUnavailable(err) {
 			s.quiet = s.now().Add(Lease)
@@ -116,6 +140,10 @@ func (s *Sweeper) Sweep(ctx context.Context) (enqueued int, err error) {
 		return 0, s.store.Ping(ctx)
 	}
 	ids, err := s.store.Overdue(ctx, sweepPerShard)
+	if err == nil && len(ids) == 0 {
+		s.next, err = s.store.NextDue(ctx)
+		s.idle = err == nil
+	}
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/store"
 )
 
 // Bell wakes idle Asynq servers. A server that polls every 10 ms picks a task up quickly and costs a tenth of a CPU;
@@ -21,6 +23,7 @@ type Bell struct {
 	mu      sync.Mutex
 	rung    chan struct{}        // closed and replaced by every ring
 	empty   map[string]time.Time // every queue that is dequeued from -> when it was found empty since the last ring
+	gates   chan struct{}        // told when a gate has changed, in whatever process
 	stopped chan struct{}
 	once    sync.Once
 }
@@ -37,7 +40,7 @@ const (
 
 // NewBell returns a Bell that nobody has rung.
 func NewBell() *Bell {
-	return &Bell{name: rand.Text(), rung: make(chan struct{}), empty: map[string]time.Time{}, stopped: make(chan struct{})}
+	return &Bell{name: rand.Text(), rung: make(chan struct{}), empty: map[string]time.Time{}, gates: make(chan struct{}, 1), stopped: make(chan struct{})}
 }
 
 // Ring lets everyone who waits go on.
@@ -84,12 +87,13 @@ func (b *Bell) idle() bool {
 	return true
 }
 
-// Listen rings whenever a producer of another process publishes, until the context ends. Without a connection it keeps trying; the
-// servers then poll every maxIdle.
+// Listen rings whenever a producer of another process publishes, and tells the keeper of gates that were changed, until the
+// context ends. What was published while there was no connection is lost: with every new one, it rings and tells, too. Without
+// any it keeps trying; the servers then poll every maxIdle, and the keeper every readGatesEvery.
 func (b *Bell) Listen(ctx context.Context, rdb redis.UniversalClient) {
-	sub := rdb.Subscribe(ctx, wakeChannel)
+	sub := rdb.Subscribe(ctx, wakeChannel, store.GatesChannel)
 	defer sub.Close()
-	messages := sub.Channel()
+	messages := sub.ChannelWithSubscriptions()
 	for {
 		select {
 		case <-ctx.Done():
@@ -98,10 +102,27 @@ func (b *Bell) Listen(ctx context.Context, rdb redis.UniversalClient) {
 			if !ok {
 				return
 			}
-			if message.Payload != b.name {
-				b.Ring()
-			}
+			b.heard(message)
 		}
+	}
+}
+
+func (b *Bell) heard(message any) {
+	var channel, from string
+	switch m := message.(type) {
+	case *redis.Subscription:
+		channel = m.Channel
+	case *redis.Message:
+		channel, from = m.Channel, m.Payload
+	}
+	switch {
+	case channel == store.GatesChannel:
+		select {
+		case b.gates <- struct{}{}:
+		default: // the keeper has not yet looked
+		}
+	case channel == wakeChannel && from != b.name:
+		b.Ring()
 	}
 }
 
@@ -168,16 +189,10 @@ func dequeued(cmd redis.Cmder) (queue string, ok bool) {
 	return strings.TrimSuffix(strings.TrimPrefix(queue, "asynq:{"), "}"), true
 }
 
-// forwarded reports whether a command is Asynq's script that moves tasks whose time has come, and has moved some. A test
-// holds Asynq to it.
+// forwarded reports whether a command is the script of Asynq's forwarders, and has moved something.
 func forwarded(cmd redis.Cmder) bool {
-	script, ok := cmd.(*redis.Cmd)
-	if !ok || cmd.Name() != "evalsha" && cmd.Name() != "eval" || len(cmd.Args()) != 9 {
-		return false
-	}
-	from, _ := cmd.Args()[3].(string)
-	to, _ := cmd.Args()[4].(string)
-	if !strings.HasSuffix(from, ":retry") && !strings.HasSuffix(from, ":scheduled") || !strings.HasSuffix(to, ":pending") {
+	script, _, ok := forwarding(cmd)
+	if !ok {
 		return false
 	}
 	moved, err := script.Int()

@@ -89,9 +89,9 @@ func NewWorker(cfg WorkerConfig) *Worker {
 }
 
 // newServer makes one of the Asynq servers. Retries wait in a sorted set until a forwarder moves them; each server has one,
-// of which one is to be prompt.
+// of which one is to be prompt and does the work of all. So does one janitor, which has none: no task is kept when it is done.
 func (w *Worker) newServer(prompt bool) *asynq.Server {
-	forward := 5 * time.Second
+	forward := time.Minute
 	if prompt {
 		forward = time.Second
 	}
@@ -100,6 +100,7 @@ func (w *Worker) newServer(prompt bool) *asynq.Server {
 		Queues:                   queueNames,
 		TaskCheckInterval:        time.Millisecond, // the Bell does the waiting
 		DelayedTaskCheckInterval: forward,
+		JanitorInterval:          time.Minute,
 		RetryDelayFunc:           retryDelay(w.cfg.Now),
 		IsFailure:                func(err error) bool { return !errors.Is(err, errOurs) },
 		ShutdownTimeout:          w.cfg.Shutdown,
