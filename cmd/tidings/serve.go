@@ -33,6 +33,7 @@ func (c serveCommand) Run(ctx context.Context, cli *commands, out output) error 
 	// We log by slog alone. What net/http writes to the standard log are its remarks on what receivers send: a line for
 	// each odd frame, and bytes that may be our own secrets sent back.
 	stdlog.SetOutput(io.Discard)
+	letGarbageGather()
 	s, err := newService(ctx, set, newLogger(set, out.Err))
 	if err != nil {
 		return err
