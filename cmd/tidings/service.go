@@ -45,7 +45,7 @@ type service struct {
 
 // newService listens first, so that a port in use is told at once, and opens everything else; nothing runs yet.
 func newService(ctx context.Context, set settings, log *slog.Logger) (s *service, err error) {
-	s = &service{set: set, log: log, bell: queue.NewBell(), forecast: queue.NewForecast()}
+	s = &service{set: set, log: log, bell: queue.NewBell(queue.Name, queue.BulkName), forecast: queue.NewForecast()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())

@@ -76,7 +76,7 @@ func newHouse(t *testing.T, rdb *redis.Client, workers int) *house {
 		options := *rdb.Options()
 		options.PushNotificationProcessor = nil // not to be shared by two clients
 		options.PoolSize = 64
-		client, bell := redis.NewClient(&options), queue.NewBell()
+		client, bell := redis.NewClient(&options), queue.NewBell(queue.Name, queue.BulkName)
 		options.PoolSize, options.MaxRetries = batch.Connections, -1
 		carrier := redis.NewClient(&options)
 		client.AddHook(bell)

@@ -22,7 +22,7 @@ type Bell struct {
 	name    string // of this process, so that it does not hear its own publishing
 	mu      sync.Mutex
 	rung    chan struct{}        // closed and replaced by every ring
-	empty   map[string]time.Time // every queue that is dequeued from -> when it was found empty since the last ring
+	empty   map[string]time.Time // queue -> when it was found empty since the last ring
 	gates   chan struct{}        // told when a gate has changed, in whatever process
 	stopped chan struct{}
 	once    sync.Once
@@ -38,9 +38,14 @@ const (
 	stillEmpty = 20 * time.Millisecond
 )
 
-// NewBell returns a Bell that nobody has rung.
-func NewBell() *Bell {
-	return &Bell{name: rand.Text(), rung: make(chan struct{}), empty: map[string]time.Time{}, gates: make(chan struct{}, 1), stopped: make(chan struct{})}
+// NewBell returns a Bell that nobody has rung. The queues are those that servers dequeue from with it: it must not take
+// them all for empty while one was never looked at. A Bell that is only rung needs none.
+func NewBell(queues ...string) *Bell {
+	b := &Bell{name: rand.Text(), rung: make(chan struct{}), empty: map[string]time.Time{}, gates: make(chan struct{}, 1), stopped: make(chan struct{})}
+	for _, queue := range queues {
+		b.empty[queue] = time.Time{}
+	}
+	return b
 }
 
 // Ring lets everyone who waits go on.

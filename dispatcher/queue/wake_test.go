@@ -41,7 +41,7 @@ func TestIdleServerHardlyPolls(t *testing.T) {
 	client := redis.NewClient(&options)
 	defer client.Close()
 	count := &counting{}
-	bell := queue.NewBell()
+	bell := queue.NewBell(queue.Name)
 	client.AddHook(bell)
 	client.AddHook(count)
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{
@@ -53,6 +53,34 @@ func TestIdleServerHardlyPolls(t *testing.T) {
 	<-time.After(2 * time.Second) // an idle time is what is measured
 	if n := count.scripts.Load(); n > 60 {
 		t.Errorf("%d scripts in 2 s of idleness: the dequeue is not recognised", n)
+	}
+	bell.Stop()
+	server.Shutdown()
+}
+
+// A server that begins looks into every queue before it waits: what lies in the second was put there before any ring that it
+// could hear.
+func TestServerThatBeginsLooksIntoEveryQueue(t *testing.T) {
+	t.Parallel()
+	options := *storetest.Mini(t).Options()
+	options.PushNotificationProcessor = nil // not to be shared by two clients
+	client := redis.NewClient(&options)
+	defer client.Close()
+	bell := queue.NewBell(queue.Name, queue.BulkName)
+	client.AddHook(bell)
+	if _, err := asynq.NewClientFromRedisClient(client).Enqueue(asynq.NewTask("t", nil), asynq.Queue(queue.BulkName)); err != nil {
+		t.Fatal(err)
+	}
+	server := asynq.NewServerFromRedisClient(client, asynq.Config{
+		Concurrency: 1, Queues: map[string]int{queue.Name: 2, queue.BulkName: 1}, StrictPriority: true,
+		TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel,
+	})
+	began, handled := time.Now(), make(chan time.Time, 1)
+	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { handled <- time.Now(); return nil })); err != nil {
+		t.Fatal(err)
+	}
+	if took := (<-handled).Sub(began); took > 1500*time.Millisecond { // without, 2 s
+		t.Errorf("it was handled after %v", took)
 	}
 	bell.Stop()
 	server.Shutdown()
@@ -86,7 +114,7 @@ func TestWhatTheForwarderMovesIsPickedUpAtOnce(t *testing.T) {
 	options.PushNotificationProcessor = nil // not to be shared by two clients
 	client := redis.NewClient(&options)
 	defer client.Close()
-	bell := queue.NewBell()
+	bell := queue.NewBell(queue.Name)
 	client.AddHook(bell)
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency: 1, Queues: map[string]int{queue.Name: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel,
