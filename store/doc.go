@@ -11,7 +11,7 @@
 //	d:<delivery>                hash    the delivery (r) and its Events (e<id>)
 //	l:<merchant>:<order>/<n>    list    lane: open deliveries of one notification, in the order of the changes
 //	due                         zset    open delivery -> when it must have moved, else the sweep looks after it
-//	x:<merchant>:<kind>:<value> zset    index of Events: 16 bytes Event id, 16 bytes delivery id; score 0
+//	x:<merchant>:<kind>:<value> zset    index of Events: their ids (16 bytes); in that of all followed by the delivery's (16); score 0
 //	i:<merchant>:<hash>         string  answer kept for an Idempotency-Key
 //	g:<merchant>:<channel>      hash    adapter configurations, sealed
 //	k:<merchant>:               hash    signing keys of the merchant, sealed

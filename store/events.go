@@ -77,10 +77,7 @@ func (s *Store) Event(ctx context.Context, merchant, id string) (Held, dispatche
 	if event.Time().Before(s.oldest(merchant)) {
 		return Held{}, dispatcher.Attempt{}, missing
 	}
-	members, err := s.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
-		Key: indexKey(event.Shard(), merchant, indexAll, ""), ByLex: true,
-		Start: "[" + string(event[:]), Stop: "[" + string(event[:]) + strings.Repeat("\xff", 17), Count: 1,
-	}).Result()
+	members, err := s.lookUp(ctx, s.rdb, merchant, event).Result()
 	if err != nil {
 		return Held{}, dispatcher.Attempt{}, unavailable("find event", err)
 	}

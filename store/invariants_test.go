@@ -171,8 +171,12 @@ func (e expectation) add(t tb, d raw) {
 		t.Fatal(err)
 	}
 	for event, failed := range d.events {
-		for _, key := range d.indexes(failed) {
-			e.indexes[key] = append(e.indexes[key], event+string(id))
+		for i, key := range d.indexes(failed) {
+			member := event
+			if i == 0 { // the index of all
+				member += string(id)
+			}
+			e.indexes[key] = append(e.indexes[key], member)
 		}
 	}
 }

@@ -118,7 +118,8 @@ func indexKeys(d dispatcher.Delivery, outcome dispatcher.Outcome) []string {
 	return keys
 }
 
-// indexMember is what stands for an Event in every index: it sorts by the Event's id and names its delivery.
+// indexMember is what stands for an Event in the index of all: it sorts by the Event's id and names its delivery. In the
+// other indexes stands the id alone, which leads to the index of all: that halves them, for one more look of a query.
 func indexMember(event dispatcher.EventID, deliveryID string) (string, error) {
 	raw, err := hex.DecodeString(deliveryID)
 	if err != nil {

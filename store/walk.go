@@ -34,7 +34,13 @@ func (s *Store) walk(ctx context.Context, q Query, fn func(e Entry, meant bool) 
 		size = min(2*size, scanPage)
 		for len(members) > 0 {
 			n := min(look, len(members))
-			entries, err := s.readEntries(ctx, members[:n])
+			found := members[:n]
+			if plan.kind != indexAll {
+				if found, err = s.inIndexOfAll(ctx, q.Merchant, found); err != nil {
+					return err
+				}
+			}
+			entries, err := s.readEntries(ctx, found)
 			if err != nil {
 				return err
 			}
@@ -96,6 +102,32 @@ func (s *Store) nextMembers(ctx context.Context, plan queryPlan, q Query, cursor
 		}
 	}
 	return sure, nil
+}
+
+// inIndexOfAll looks Events up by their ids, in one pipelined round trip; those that have left by retention are left out.
+func (s *Store) inIndexOfAll(ctx context.Context, merchant string, ids []string) ([]string, error) {
+	cmds := make([]*redis.StringSliceCmd, len(ids))
+	err := s.pipelined(ctx, "find events", func(p redis.Pipeliner) {
+		for i, id := range ids {
+			cmds[i] = s.lookUp(ctx, p, merchant, dispatcher.EventID([]byte(id)))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	members := make([]string, 0, len(ids))
+	for _, cmd := range cmds {
+		members = append(members, cmd.Val()...)
+	}
+	return members, nil
+}
+
+// lookUp asks the index of all for the member of one Event.
+func (s *Store) lookUp(ctx context.Context, rdb redis.Cmdable, merchant string, event dispatcher.EventID) *redis.StringSliceCmd {
+	return rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
+		Key: indexKey(event.Shard(), merchant, indexAll, ""), ByLex: true,
+		Start: "[" + string(event[:]), Stop: "[" + string(event[:]) + strings.Repeat("\xff", 17), Count: 1,
+	})
 }
 
 func (s *Store) walkDelivery(ctx context.Context, q Query, fn func(e Entry, meant bool) bool) error {

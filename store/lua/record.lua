@@ -3,11 +3,11 @@
 -- delivery, the lane's next can be claimed in the same step, for the same caller.
 --
 -- KEYS[1] record, KEYS[2] due, KEYS[3] lane, KEYS[4] snapshot of the change, KEYS[5] notifications,
--- KEYS[6..] indexes that the Event enters
+-- KEYS[6..] indexes that the Event enters, that of all Events first
 -- ARGV[1] head of the record as the caller saw it (it holds a revision), ARGV[2] head to be, ARGV[3] progress to be, its size first
 -- ARGV[4] delivery id, ARGV[5] due (ms), "" when terminal; ARGV[6] "1" when in a lane
 -- ARGV[7] due of the lane's next (ms), ARGV[8] retention (ms)
--- ARGV[9] Event as it stands in the record ("" for none), ARGV[10] index member, ARGV[11] "1": keep the Event in any case
+-- ARGV[9] Event as it stands in the record ("" for none), ARGV[10] member of the index of all, ARGV[11] "1": keep the Event in any case
 -- ARGV[12] what the keys of records begin with: that of the lane's next is in the same shard, and known only here
 -- ARGV[13] now (13 digits, ms) to claim the lane's next, "" to leave it; ARGV[14] end of its lease (ms), ARGV[15] notification id
 --
@@ -24,7 +24,9 @@ local was = string.sub(cur, 13, 13)
 local open = was == 'p' or was == 'r' or was == 'k'
 local keep = ARGV[9] ~= '' and (mine or ARGV[11] == '1')
 if keep then
-	for n = 6, #KEYS do redis.call('ZADD', KEYS[n], 0, ARGV[10]) end
+	if #KEYS > 5 then redis.call('ZADD', KEYS[6], 0, ARGV[10]) end
+	local id = string.sub(ARGV[10], 1, 16)
+	for n = 7, #KEYS do redis.call('ZADD', KEYS[n], 0, id) end
 end
 if not mine then
 	if keep and not string.find(cur, string.sub(ARGV[9], 7, 22), 1, true) then -- its id: the first run may have kept it
