@@ -6,9 +6,9 @@
 //
 //	o:<merchant>:<order>        hash    the order: document, version, channel, and a token renewed by every write
 //	n:<merchant>:<order>        hash    its notifications, secrets sealed
-//	h:<merchant>:<order>        zset    its deliveries by time
-//	c:<change>                  hash    snapshot of the order as of the change, once per change; count of open deliveries
-//	d:<delivery>                hash    the delivery (r) and its Events (e<id>)
+//	h:<merchant>:<order>        zset    its deliveries (16 bytes of their ids) by time
+//	c:<change>                  hash    snapshot of the order as of a change that is owed several times; count of open deliveries
+//	d:<delivery>                string  the delivery, the snapshot of a change that is owed once, and its Events: see record.go
 //	l:<merchant>:<order>/<n>    list    lane: open deliveries of one notification, in the order of the changes
 //	due                         zset    open delivery -> when it must have moved, else the sweep looks after it
 //	x:<merchant>:<kind>:<value> zset    index of Events: their ids (16 bytes); in that of all followed by the delivery's (16); score 0
@@ -20,7 +20,8 @@
 //
 // What stands between the workers and a target, in the slot of the target (td{https://host:port}) or of all gates:
 //
-//	td{gates}                   hash    target -> its gate, unless that is closed; :version grows with every change
+//	td{gates}                   hash    target -> its gate, unless that is closed; :version grows with every change, and who
+//	                                    made one says so on the channel td:gates
 //	td{gates}:keeper            string  the process that looks after the gates
 //	td{<target>}:line           zset    deliveries parked for the target -> their place
 //	td{<target>}:turns          hash    merchant -> place of its last, so that merchants take turns
@@ -37,7 +38,8 @@
 // The life of one change in the store:
 //
 //	Load -> (plan) -> Commit --------> Claim -> (POST) -> Record --------> Events, Event
-//	                   record, lane,    lease ^           Event, indexes,
-//	                   due, snapshot          |           lane's next, due
+//	                   record with      lease ^           Event, indexes,
+//	                   snapshot, lane,        |           lane's next, due
+//	                   due                    |
 //	                                          +--- Take <---+ which it may claim at once
 package store

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,9 +35,10 @@ func (n tellings) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // Who committed a change, and who has claimed a delivery of it, is told only what has become of it; every attempt has the
 // same terms and the same snapshot.
 func TestWhatIsOwedIsToldOnce(t *testing.T) {
-	for name, c := range map[string]struct{ notifications, terms, snapshot, known int }{
-		"of a change that is owed once":  {1, 300, 0, 0},
-		"of a change that is owed twice": {2, 100, 200, 1},
+	for name, c := range map[string]struct{ notifications, filling, terms, snapshot, known int }{
+		"of a change that is owed once":  {1, 0, 300, 0, 0},
+		"of a change that is owed twice": {2, 0, 100, 200, 1},
+		"of a change of a large order":   {1, 16 << 10, 100, 16 << 10 / 3, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, h *house) {
@@ -49,7 +51,11 @@ func TestWhatIsOwedIsToldOnce(t *testing.T) {
 					n.Scope = parseScope(t, `{"state":["created"],"cart":true}`)
 					put = append(put, n)
 				}
-				document := " { \"spaced\" : [ 1.50 ] , " + sizedOrder(rand.New(rand.NewPCG(1, 1)), "created")[1:]
+				rng := rand.New(rand.NewPCG(1, 1))
+				document := " { \"spaced\" : [ 1.50 ] , " + sizedOrder(rng, "created")[1:]
+				for len(document) < c.filling {
+					document = fmt.Sprintf(`{"f%x":"%016x",`, rng.Uint64(), rng.Uint64()) + strings.TrimLeft(document, " {")
+				}
 				mine.clock.advance(123) // ns, which are not kept
 				owed, _ := mine.put(t, order("1"), document, put...)
 				task := owed[0].Task()
