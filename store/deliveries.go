@@ -184,16 +184,16 @@ func (s *Store) Delivery(ctx context.Context, merchant, id string) (Held, []disp
 	if err != nil {
 		return Held{}, nil, unavailable("read delivery", err)
 	}
-	h, err := decodeDelivery(id, record)
+	p, err := splitRecord(id, record, false)
+	if err != nil {
+		return Held{}, nil, err
+	}
+	h, err := p.held(id)
 	if err != nil {
 		return Held{}, nil, err
 	}
 	if h.Merchant != merchant {
 		return Held{}, nil, missing
-	}
-	p, err := splitRecord(id, record, false)
-	if err != nil {
-		return Held{}, nil, err
 	}
 	attempts, err := decodeEvents(id, p.events)
 	if err != nil {

@@ -155,11 +155,7 @@ func (s *Store) eraseRecord(ctx context.Context, id string) error {
 		if err != nil {
 			return unavailable("read delivery", err)
 		}
-		h, err := decodeDelivery(id, seen)
-		if err != nil {
-			return err
-		}
-		erased, err := erasedRecord(h, seen)
+		h, erased, err := erasedRecord(id, seen)
 		if err != nil {
 			return err
 		}
@@ -176,28 +172,30 @@ func (s *Store) eraseRecord(ctx context.Context, id string) error {
 }
 
 // erasedRecord is the record of a delivery without what it holds of the order.
-func erasedRecord(h Held, record string) ([]byte, error) {
-	p, err := splitRecord(h.ID, record, false)
+func erasedRecord(id, record string) (h Held, erased []byte, err error) {
+	p, err := splitRecord(id, record, false)
 	if err != nil {
-		return nil, err
+		return h, nil, err
 	}
-	attempts, err := decodeEvents(h.ID, p.events)
+	if h, err = p.held(id); err != nil {
+		return h, nil, err
+	}
+	attempts, err := decodeEvents(id, p.events)
 	if err != nil {
-		return nil, err
+		return h, nil, err
 	}
 	h.Evidence, h.Erased = nil, true
-	erased, err := encodeDelivery(h.Delivery, h.revision+1, payloadGone, nil)
-	if err != nil {
-		return nil, err
+	if erased, err = encodeDelivery(h.Delivery, h.revision+1, payloadGone, nil); err != nil {
+		return h, nil, err
 	}
 	for _, a := range attempts {
 		event, err := encodeEvent(erasedAttempt(a))
 		if err != nil {
-			return nil, err
+			return h, nil, err
 		}
 		erased = append(erased, event...)
 	}
-	return erased, nil
+	return h, erased, nil
 }
 
 // erasedAttempt is an attempt without what it holds of the order.

@@ -125,7 +125,10 @@ func (s *Store) readEntries(ctx context.Context, members []string) ([]heldEntry,
 			}
 			deliveries[id] = d
 		}
-		packed, there := d.events[event]
+		packed, there, err := d.event(event)
+		if err != nil {
+			return nil, err
+		}
 		if !there {
 			continue
 		}
@@ -138,10 +141,10 @@ func (s *Store) readEntries(ctx context.Context, members []string) ([]heldEntry,
 	return entries, nil
 }
 
-// delivered is a delivery with its Events, which are packed.
+// delivered is a delivery with its Events as they stand in its record.
 type delivered struct {
 	held   Held
-	events map[dispatcher.EventID]string
+	events string
 }
 
 // readDelivered reads a record; one that is not there has no Events.
@@ -153,14 +156,18 @@ func readDelivered(id, record string) (d delivered, err error) {
 	if err != nil {
 		return d, err
 	}
-	if d.held, err = decodeDelivery(id, record); err != nil {
-		return d, err
-	}
-	d.events = map[dispatcher.EventID]string{}
-	return d, eachEvent(id, p.events, func(event dispatcher.EventID, packed string) bool {
-		d.events[event] = packed
-		return true
+	d.events = p.events
+	d.held, err = p.held(id)
+	return d, err
+}
+
+// event finds one of the Events.
+func (d delivered) event(id dispatcher.EventID) (packed string, there bool, err error) {
+	err = eachEvent(d.held.ID, d.events, func(is dispatcher.EventID, its string) bool {
+		packed, there = its, is == id
+		return !there
 	})
+	return packed, there, err
 }
 
 // ErrTooMany says that a query cannot count without looking at too much: fewer or other filters are needed.

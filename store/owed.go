@@ -125,35 +125,35 @@ func (s *Store) readOwed(ctx context.Context, told told, p parts) (what owed, h 
 		}
 		told.terms = now.terms
 	}
-	terms, err := decodeTerms(told.id, told.terms)
+	terms, snapshot, err := decodeFullTerms(told.id, told.terms)
 	if err != nil {
 		return what, h, err
 	}
-	if h, err = p.onto(terms.delivery); err != nil {
+	if h, err = p.onto(terms); err != nil {
 		return what, Held{}, err
 	}
-	what.terms = terms.delivery
-	if what.snapshot, err = s.readSnapshot(ctx, shard, told, p, terms); err != nil || what.snapshot == nil {
+	what.terms = terms
+	if what.snapshot, err = s.readSnapshot(ctx, shard, told, p, terms, snapshot); err != nil || what.snapshot == nil {
 		return what, h, err
 	}
 	s.keep(what.terms, what.snapshot, 1) // for its next attempt
 	return what, h, nil
 }
 
-// readSnapshot is nil when the snapshot is gone.
-func (s *Store) readSnapshot(ctx context.Context, shard int, told told, p parts, t terms) (*dispatcher.Snapshot, error) {
+// readSnapshot reads the snapshot, which is inTerms or of the change; nil when it is gone.
+func (s *Store) readSnapshot(ctx context.Context, shard int, told told, p parts, terms dispatcher.Delivery, inTerms *snapshotRecord) (*dispatcher.Snapshot, error) {
 	var snap dispatcher.Snapshot
 	var err error
 	switch {
 	case p.payload == payloadGone, told.snapshotGone:
 		return nil, nil
-	case p.payload == payloadInTerms && t.snapshot == nil:
+	case p.payload == payloadInTerms && inTerms == nil:
 		return nil, nil
 	case p.payload == payloadInTerms:
-		snap, err = t.snapshot.of(t.delivery).snapshot()
+		snap, err = inTerms.of(terms).snapshot()
 	default:
 		if told.snapshot == "" {
-			told.snapshot, err = s.rdb.HGet(ctx, snapshotKey(shard, t.delivery.ChangeID), "b").Result()
+			told.snapshot, err = s.rdb.HGet(ctx, snapshotKey(shard, terms.ChangeID), "b").Result()
 			if errors.Is(err, redis.Nil) {
 				return nil, nil
 			}

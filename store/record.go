@@ -123,6 +123,11 @@ func decodeDelivery(id, record string) (Held, error) {
 	if err != nil {
 		return Held{}, err
 	}
+	return p.held(id)
+}
+
+// held is the delivery that a whole record tells.
+func (p parts) held(id string) (Held, error) {
 	terms, err := decodeTerms(id, p.terms)
 	if err != nil {
 		return Held{}, err
@@ -130,7 +135,7 @@ func decodeDelivery(id, record string) (Held, error) {
 	if err := eachEvent(id, p.events, func(dispatcher.EventID, string) bool { return true }); err != nil {
 		return Held{}, err // cut off, or something else behind them
 	}
-	return p.onto(terms.delivery)
+	return p.onto(terms)
 }
 
 // onto is the delivery of such terms as the record tells it.

@@ -25,7 +25,13 @@ type termsRecord struct {
 	Created        int64            `cbor:"14,keyasint"`
 	ExpiresAt      int64            `cbor:"15,keyasint,omitempty"`
 	Test           bool             `cbor:"16,keyasint,omitempty"`
-	Snapshot       *snapshotRecord  `cbor:"17,keyasint,omitempty"`
+}
+
+// fullTermsRecord are the terms with the snapshot that mostly stands in them. Who only wants to know of the delivery reads
+// the part before.
+type fullTermsRecord struct {
+	termsRecord
+	Snapshot *snapshotRecord `cbor:"17,keyasint,omitempty"`
 }
 
 type evidenceRecord struct {
@@ -37,12 +43,12 @@ type evidenceRecord struct {
 }
 
 func encodeTerms(d dispatcher.Delivery, snapshot *snapshotRecord) ([]byte, error) {
-	plain, err := cborWriter.Marshal(&termsRecord{
+	plain, err := cborWriter.Marshal(&fullTermsRecord{termsRecord{
 		Merchant: d.Merchant, Channel: d.Channel, OrderID: d.OrderID, OrderVersion: d.OrderVersion, ChangeID: idOf(d.ChangeID),
 		NotificationID: idOf(d.NotificationID), Registered: micros(d.Registered), AdapterID: d.AdapterID, Reference: d.Reference,
 		Scope: d.Scope, Evidence: evidenceRecords(d.Evidence), Format: d.Format, Options: jsonOf(d.Options),
-		Created: millis(d.Created), ExpiresAt: millis(d.ExpiresAt), Test: d.Test, Snapshot: snapshot,
-	})
+		Created: millis(d.Created), ExpiresAt: millis(d.ExpiresAt), Test: d.Test,
+	}, snapshot})
 	if err != nil {
 		return nil, fmt.Errorf("delivery %s: %w", d.ID, err)
 	}
@@ -53,26 +59,34 @@ func encodeTerms(d dispatcher.Delivery, snapshot *snapshotRecord) ([]byte, error
 	return terms, nil
 }
 
-// terms are what is owed: a delivery as it was when nothing had become of it, and what its record tells of the snapshot.
-type terms struct {
-	delivery dispatcher.Delivery
-	snapshot *snapshotRecord // nil: not in the terms
+// decodeTerms returns a delivery as it was when nothing had become of it.
+func decodeTerms(id, packed string) (dispatcher.Delivery, error) {
+	var r termsRecord
+	if err := unpackTerms(id, packed, &r); err != nil {
+		return dispatcher.Delivery{}, err
+	}
+	return r.delivery(id)
 }
 
-func decodeTerms(id, packed string) (t terms, err error) {
-	var r termsRecord
+// decodeFullTerms also returns the record of the snapshot, nil when it is not in the terms.
+func decodeFullTerms(id, packed string) (dispatcher.Delivery, *snapshotRecord, error) {
+	var r fullTermsRecord
+	if err := unpackTerms(id, packed, &r); err != nil {
+		return dispatcher.Delivery{}, nil, err
+	}
+	d, err := r.delivery(id)
+	return d, r.Snapshot, err
+}
+
+func unpackTerms(id, packed string, into any) error {
 	plain, err := pack.Unpack([]byte(packed))
 	if err == nil {
-		err = cborReader.Unmarshal(plain, &r)
-	}
-	if err == nil {
-		t.delivery, err = r.delivery(id)
+		err = cborReader.Unmarshal(plain, into)
 	}
 	if err != nil {
-		return terms{}, fmt.Errorf("delivery %s: %w", id, err)
+		return fmt.Errorf("delivery %s: %w", id, err)
 	}
-	t.snapshot = r.Snapshot
-	return t, nil
+	return nil
 }
 
 func (r termsRecord) delivery(id string) (d dispatcher.Delivery, err error) {
@@ -81,11 +95,13 @@ func (r termsRecord) delivery(id string) (d dispatcher.Delivery, err error) {
 		NotificationID: r.NotificationID.String(), Registered: fromMicros(r.Registered), AdapterID: r.AdapterID, Reference: r.Reference,
 		Scope: r.Scope, Format: r.Format, Created: fromMillis(r.Created), ExpiresAt: fromMillis(r.ExpiresAt), Test: r.Test,
 	}
-	if d.Evidence, err = r.evidence(); err != nil {
-		return d, err
+	if d.Evidence, err = r.evidence(); err == nil {
+		d.Options, err = valueOf(r.Options)
 	}
-	d.Options, err = valueOf(r.Options)
-	return d, err
+	if err != nil {
+		return dispatcher.Delivery{}, fmt.Errorf("delivery %s: %w", id, err)
+	}
+	return d, nil
 }
 
 func evidenceRecords(all []dispatcher.Evidence) []evidenceRecord {
