@@ -66,7 +66,7 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	if reply[0] != "ok" {
 		return Committed{}, fmt.Errorf("order %s: %w", ref.OrderID, dispatcher.ErrConflict)
 	}
-	if c.Change != nil { // what it owes is mostly claimed here, and at once
+	if c.Change != nil && !s.elsewhere { // what it owes is mostly claimed here, and at once
 		s.keepOwed(c, after.state, from.snapshot)
 	}
 	done := Committed{State: after.state}

@@ -115,3 +115,20 @@ func TestAnErasedSnapshotIsGoneForWhoHasItToo(t *testing.T) {
 		}
 	})
 }
+
+// A process that only takes changes keeps nothing for attempts: should it make one all the same, it is told everything.
+func TestWhoDeliversNothingKeepsNothing(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		var told [][2]int
+		mine := newHouse(t, h.plain, tellings{bytes: &told})
+		sealer, err := store.NewSealer(sealingKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine.Store = store.New(store.Config{Redis: mine.rdb, Sealer: sealer, Now: mine.clock.Now, Elsewhere: true})
+		mine.claimed(t, mine.one(t, order("1"), "strict").Task())
+		if len(told) != 1 || told[0][0] < 100 {
+			t.Errorf("told %v bytes", told)
+		}
+	})
+}

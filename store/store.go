@@ -56,6 +56,8 @@ type Config struct {
 	// Grace is how long after it became due an enqueued delivery is left to Asynq before the sweep looks after it.
 	Grace time.Duration    // default 5 s
 	Now   func() time.Time // default time.Now
+	// Elsewhere says that this process delivers nothing: what it commits is not kept for an attempt.
+	Elsewhere bool
 }
 
 // Store keeps everything in Redis. It is safe for concurrent use.
@@ -68,6 +70,7 @@ type Store struct {
 	now       func() time.Time
 	opened    *cache[sealedNotification, dispatcher.Notification]
 	owed      *cache[string, owed] // by the id of the delivery
+	elsewhere bool                 // deliveries are made
 }
 
 // New returns a Store over the client, which should have ContextTimeoutEnabled set.
@@ -75,6 +78,7 @@ func New(cfg Config) *Store {
 	s := &Store{rdb: cfg.Redis, sealer: cfg.Sealer, retention: cfg.Retention, merchants: cfg.MerchantRetention, grace: cfg.Grace, now: cfg.Now}
 	s.opened = newCache[sealedNotification, dispatcher.Notification](openedBytes)
 	s.owed = newCache[string, owed](owedBytes)
+	s.elsewhere = cfg.Elsewhere
 	if s.retention <= 0 {
 		s.retention = DefaultRetention
 	}

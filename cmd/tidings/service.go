@@ -72,7 +72,9 @@ func newService(ctx context.Context, set settings, log *slog.Logger) (s *service
 		s.batch = hook
 		s.rdb.AddHook(s.batch)
 	}
-	st := store.New(store.Config{Redis: s.rdb, Sealer: sealer, Retention: set.retention, MerchantRetention: set.merchants})
+	st := store.New(store.Config{
+		Redis: s.rdb, Sealer: sealer, Retention: set.retention, MerchantRetention: set.merchants, Elsewhere: !set.worker,
+	})
 	out := outbound.New(outbound.Config{
 		AllowTargets: set.allowTargets, AllowPlainHTTP: set.allowPlainHTTP,
 		RootCAs: set.roots, ClientCertificates: set.certificates,
