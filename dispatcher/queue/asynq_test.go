@@ -22,14 +22,11 @@ import (
 
 // ranAndErred lets commands happen and tells that they failed: the answer was lost on its way.
 type ranAndErred struct {
+	through
 	match func(redis.Cmder) bool
 	left  atomic.Int32
 }
 
-func (f *ranAndErred) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (f *ranAndErred) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
 func (f *ranAndErred) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
@@ -131,14 +128,11 @@ func queueInfo(t *testing.T, rdb *redis.Client) *asynq.QueueInfo {
 
 // ends remembers the scripts with which Asynq ends tasks.
 type ends struct {
+	through
 	mu   sync.Mutex
 	cmds []redis.Cmder
 }
 
-func (e *ends) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (e *ends) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
 func (e *ends) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)

@@ -30,39 +30,33 @@ type fetching struct {
 
 func newFetching(t *testing.T, rdb *redis.Client) *fetching {
 	t.Helper()
-	options := *rdb.Options()
-	options.PushNotificationProcessor = nil // not to be shared by two clients
-	f := &fetching{t: t, rdb: rdb, client: redis.NewClient(&options), fetcher: queue.NewFetcher(), trips: &counting{}}
-	t.Cleanup(func() { _ = f.client.Close() })
+	f := &fetching{t: t, rdb: rdb, client: clientBeside(t, rdb), fetcher: queue.NewFetcher(), trips: &counting{}}
 	f.client.AddHook(f.fetcher)
 	f.client.AddHook(f.trips)
 
-	watched := redis.NewClient(&options)
-	defer watched.Close()
-	seen := make(watch, 1)
+	watched := clientBeside(t, rdb)
+	seen := watch{dequeue: make(chan []any, 1)}
 	watched.AddHook(seen)
 	server := asynq.NewServerFromRedisClient(watched, asynq.Config{Concurrency: 1, Queues: map[string]int{queue.Name: 1}, LogLevel: asynq.FatalLevel})
 	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return nil })); err != nil {
 		t.Fatal(err)
 	}
-	f.dequeue = <-seen
+	f.dequeue = <-seen.dequeue
 	server.Shutdown()
 	return f
 }
 
 // watch sees the arguments of Asynq's first dequeue.
-type watch chan []any
-
-func (watch) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (watch) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+type watch struct {
+	through
+	dequeue chan []any
 }
 
 func (w watch) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if args := cmd.Args(); cmd.Name() == "evalsha" && len(args) == 9 && strings.HasSuffix(fmt.Sprint(args[3]), ":pending") {
 			select {
-			case w <- args:
+			case w.dequeue <- args:
 			default:
 			}
 		}

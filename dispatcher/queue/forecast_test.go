@@ -17,15 +17,12 @@ import (
 
 // looks counts what a Forecast asks Redis for a forwarder, and does something right after the first look.
 type looks struct {
+	through
 	zranges, forwards atomic.Int64
 	after             func()
 	once              sync.Once
 }
 
-func (l *looks) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (l *looks) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
 func (l *looks) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
@@ -50,9 +47,7 @@ type forwarded struct {
 
 func newForwarded(t *testing.T, rdb *redis.Client, l *looks) forwarded {
 	t.Helper()
-	options := *rdb.Options()
-	options.PushNotificationProcessor = nil // not to be shared by two clients
-	f := forwarded{redis.NewClient(&options), make(chan time.Time, 20)}
+	f := forwarded{clientBeside(t, rdb), make(chan time.Time, 20)}
 	f.client.AddHook(queue.NewForecast())
 	f.client.AddHook(l)
 	server := asynq.NewServerFromRedisClient(f.client, asynq.Config{
@@ -62,7 +57,7 @@ func newForwarded(t *testing.T, rdb *redis.Client, l *looks) forwarded {
 	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { f.ran <- time.Now(); return nil })); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { server.Shutdown(); _ = f.client.Close() })
+	t.Cleanup(server.Shutdown)
 	return f
 }
 

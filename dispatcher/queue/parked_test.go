@@ -64,16 +64,13 @@ func waitFor(t *testing.T, d time.Duration) {
 
 // beforeScript runs do once, before the first script with this key that comes after it was armed.
 type beforeScript struct {
+	through
 	once sync.Once
 	key  string
 	args int // of the script, so that one is told from another
 	do   func()
 }
 
-func (b *beforeScript) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (b *beforeScript) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
 func (b *beforeScript) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		args := cmd.Args()

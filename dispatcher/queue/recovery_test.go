@@ -158,13 +158,10 @@ func TestTwoSweepsSendOnce(t *testing.T) {
 
 // recordFails is a Redis that is away whenever an attempt is to be recorded.
 type recordFails struct {
+	through
 	left atomic.Int32 // records that still fail
 }
 
-func (f *recordFails) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (f *recordFails) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
 func (f *recordFails) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		// The record script is the one that is given indexes.

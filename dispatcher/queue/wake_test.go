@@ -16,12 +16,11 @@ import (
 )
 
 // counting counts commands by name.
-type counting struct{ scripts atomic.Int64 }
-
-func (c *counting) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (c *counting) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+type counting struct {
+	through
+	scripts atomic.Int64
 }
+
 func (c *counting) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() == "evalsha" {
@@ -36,10 +35,7 @@ func (c *counting) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func TestIdleServerHardlyPolls(t *testing.T) {
 	t.Parallel()
 	rdb := storetest.Mini(t)
-	options := *rdb.Options()
-	options.PushNotificationProcessor = nil // not to be shared by two clients
-	client := redis.NewClient(&options)
-	defer client.Close()
+	client := clientBeside(t, rdb)
 	count := &counting{}
 	bell := queue.NewBell(queue.Name)
 	client.AddHook(bell)
@@ -62,10 +58,7 @@ func TestIdleServerHardlyPolls(t *testing.T) {
 // could hear.
 func TestServerThatBeginsLooksIntoEveryQueue(t *testing.T) {
 	t.Parallel()
-	options := *storetest.Mini(t).Options()
-	options.PushNotificationProcessor = nil // not to be shared by two clients
-	client := redis.NewClient(&options)
-	defer client.Close()
+	client := clientBeside(t, storetest.Mini(t))
 	bell := queue.NewBell(queue.Name, queue.BulkName)
 	client.AddHook(bell)
 	if _, err := asynq.NewClientFromRedisClient(client).Enqueue(asynq.NewTask("t", nil), asynq.Queue(queue.BulkName)); err != nil {
@@ -110,10 +103,7 @@ func TestIdleWorkerPicksUpAtOnce(t *testing.T) {
 func TestWhatTheForwarderMovesIsPickedUpAtOnce(t *testing.T) {
 	t.Parallel()
 	rdb := storetest.Mini(t)
-	options := *rdb.Options()
-	options.PushNotificationProcessor = nil // not to be shared by two clients
-	client := redis.NewClient(&options)
-	defer client.Close()
+	client := clientBeside(t, rdb)
 	bell := queue.NewBell(queue.Name)
 	client.AddHook(bell)
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{
