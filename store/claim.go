@@ -48,7 +48,7 @@ func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duratio
 	if state := ClaimState(reply[0]); state != Claimed {
 		return Claim{State: state}, nil
 	}
-	told := told{id: t.DeliveryID, prefix: reply[2], terms: reply[3], notification: reply[5], newest: reply[6]}
+	told := told{id: t.DeliveryID, record: reply[2], terms: reply[3], notification: reply[5], newest: reply[6]}
 	if !kept {
 		told.snapshot = reply[4]
 	}

@@ -61,9 +61,10 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		keys = append(keys, indexKeys(d, a.Outcome)...)
 	}
 	followAt, followUntil := m.Follow.args()
+	whole := s.lacking.Load()
 	reply, err := recordScript.Run(ctx, s.rdb, keys, m.From.head, head, progress, d.ID, due, flag(d.InLane()),
 		millis(now.Add(s.grace)), s.retentionOf(d.Merchant).Milliseconds(), event, member, flag(always),
-		deliveryKey(shard, ""), followAt, followUntil, d.NotificationID).StringSlice()
+		deliveryKey(shard, ""), followAt, followUntil, d.NotificationID, flag(whole)).StringSlice()
 	if err != nil {
 		return Moved{}, unavailable("record", err)
 	}
@@ -72,7 +73,7 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		if d.Status.Terminal() {
 			s.owed.drop(d.ID)
 		}
-		return Moved{Held: heldAs(d, m.From.revision+1, string(head), m.From.payload), Next: reply[1], next: readNext(reply[2:])}, nil
+		return Moved{Held: heldAs(d, m.From.revision+1, string(head), m.From.payload), Next: reply[1], next: readNext(reply[2:], whole)}, nil
 	case "late":
 		if always {
 			err = s.eraseLate(ctx, d.ID)

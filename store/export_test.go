@@ -1,6 +1,10 @@
 package store
 
-import "github.com/tidings/tidings/dispatcher"
+import (
+	"time"
+
+	"github.com/tidings/tidings/dispatcher"
+)
 
 // The codecs are tested by themselves: what is broken in Redis, and what they cost, is not told by the Store.
 var (
@@ -35,3 +39,12 @@ func (c *cache[K, V]) Get(key K) (V, bool)           { return c.get(key) }
 func (c *cache[K, V]) Put(key K, value V, bytes int) { c.put(key, value, bytes) }
 func (c *cache[K, V]) Drop(key K)                    { c.drop(key) }
 func (c *cache[K, V]) Bytes() int                    { return c.bytes }
+
+// NewShelf is tested by itself, as NewCache is.
+var NewShelf = newShelf[int]
+
+// Get, Put, Drop and Bytes are those of the shelf.
+func (s *shelf[V]) Get(key string) (V, bool)                          { return s.get(key) }
+func (s *shelf[V]) Put(key string, value V, bytes int, now time.Time) { s.put(key, value, bytes, now) }
+func (s *shelf[V]) Drop(key string)                                   { s.drop(key) }
+func (s *shelf[V]) Bytes() int                                        { return s.bytes }

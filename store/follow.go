@@ -25,18 +25,19 @@ func (f Follow) args() (at, until any) {
 
 // next is the lane's next, as the script tells it: its record and, when it is claimed, what its attempt needs.
 type next struct {
-	record       string // without its terms when it is claimed
+	record       string // mostly without its terms when it is claimed
+	whole        bool   // with them
 	claimed      bool
 	notification string
 	newest       string // id
 }
 
-func readNext(reply []string) (n next) {
+func readNext(reply []string, whole bool) (n next) {
 	if len(reply) > 0 {
 		n.record = reply[0]
 	}
 	if len(reply) > 2 {
-		n.claimed, n.notification, n.newest = true, reply[1], reply[2]
+		n.claimed, n.whole, n.notification, n.newest = true, whole, reply[1], reply[2]
 	}
 	return n
 }
@@ -54,5 +55,5 @@ func (m Moved) NextTask() (dispatcher.Task, error) {
 // what is owed is kept here, which needs no asking: a snapshot lives as long as a delivery of its change is open, and what
 // deletes an order takes its notifications first, without which nothing is sent.
 func (s *Store) Take(ctx context.Context, m Moved) (Claim, error) {
-	return s.claimed(ctx, told{id: m.Next, prefix: m.next.record, notification: m.next.notification, newest: m.next.newest})
+	return s.claimed(ctx, told{id: m.Next, record: m.next.record, whole: m.next.whole, notification: m.next.notification, newest: m.next.newest})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -20,10 +21,12 @@ type owed struct {
 const (
 	owedBytes = 48 << 20 // of all that is kept
 	owedRoom  = 1 << 10  // about what one has beside its document
+	// owedStay is for how long what is owed is kept for an attempt: a delivery that waits for longer waits for its target.
+	owedStay = time.Minute
 )
 
-// keepOwed keeps what a commit owes, until it is settled or was not asked for the longest. It holds on to nothing of the
-// request that the commit was made of.
+// keepOwed keeps what a commit owes until it is settled, if there is room. It holds on to nothing of the request that the
+// commit was made of.
 func (s *Store) keepOwed(c Commit, left State, snapshot *dispatcher.Snapshot) {
 	for _, d := range c.Deliveries {
 		d.Merchant, d.OrderID, d.Channel = left.Order.Merchant, left.Order.ID, left.Order.Channel
@@ -39,7 +42,7 @@ func (s *Store) keepOwed(c Commit, left State, snapshot *dispatcher.Snapshot) {
 // keep keeps what is owed by one delivery; its snapshot is shared by so many.
 func (s *Store) keep(terms dispatcher.Delivery, snapshot *dispatcher.Snapshot, sharing int) {
 	held := heldAs(terms, 0, "", 0)
-	s.owed.put(terms.ID, owed{held.Delivery, snapshot}, owedRoom+(snapshot.Order.Document.Bytes())/sharing)
+	s.owed.put(terms.ID, owed{held.Delivery, snapshot}, owedRoom+snapshot.Order.Document.Bytes()/sharing, s.now())
 }
 
 func ownTexts(all []string) []string {
@@ -67,11 +70,15 @@ func ownEvidence(all []dispatcher.Evidence) []dispatcher.Evidence {
 // was thought to be kept here, is read.
 func (s *Store) claimed(ctx context.Context, told told) (c Claim, err error) {
 	c = Claim{State: Claimed, Newest: told.newest}
-	p, err := splitRecord(told.id, told.prefix, true)
+	p, err := splitRecord(told.id, told.record, !told.whole)
 	if err != nil {
 		return c, err
 	}
+	if told.whole {
+		told.terms = p.terms
+	}
 	what, kept := s.owed.get(told.id)
+	s.lacking.Store(!kept)
 	if kept {
 		c.Held, err = p.onto(what.terms)
 	} else {
@@ -99,7 +106,8 @@ func (s *Store) claimed(ctx context.Context, told told) (c Claim, err error) {
 // told is what a script tells of a delivery that it claimed.
 type told struct {
 	id           string
-	prefix       string // of its record
+	record       string // what stands before its terms, or all
+	whole        bool   // all
 	terms        string // "" when they are not told
 	snapshot     string // of the change; "" when it is not told
 	snapshotGone bool   // the change's

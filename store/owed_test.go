@@ -132,3 +132,24 @@ func TestWhoDeliversNothingKeepsNothing(t *testing.T) {
 		}
 	})
 }
+
+// Who drains a lane of which it has nothing is told all of the lane's next, and need not ask for it.
+func TestWhoHasNothingIsToldAllOfTheNext(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		all, _ := lane(t, h, "strict")
+		asked := &counter{}
+		drainer := newHouse(t, h.plain, asked)
+		held := drainer.claimed(t, all[0].Task())
+		for i, d := range all[1:] {
+			trips := asked.trips.Load()
+			got := drainer.taken(t, drainer.record(t, drainer.following(held, delivered)))
+			if got.Held.ID != d.ID || got.Snapshot == nil || got.Snapshot.Order.Version != d.OrderVersion {
+				t.Fatalf("after %d: %+v", i, got)
+			}
+			if n := asked.trips.Load() - trips; i > 0 && n != 1 { // the first time Redis is told the script
+				t.Errorf("after %d: recorded and taken in %d round trips", i, n)
+			}
+			held = got.Held
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -69,15 +70,16 @@ type Store struct {
 	grace     time.Duration
 	now       func() time.Time
 	opened    *cache[sealedNotification, dispatcher.Notification]
-	owed      *cache[string, owed] // by the id of the delivery
-	elsewhere bool                 // deliveries are made
+	owed      *shelf[owed] // by the id of the delivery
+	lacking   atomic.Bool  // what the last claim needed was not there: the next is better told all
+	elsewhere bool         // deliveries are made
 }
 
 // New returns a Store over the client, which should have ContextTimeoutEnabled set.
 func New(cfg Config) *Store {
 	s := &Store{rdb: cfg.Redis, sealer: cfg.Sealer, retention: cfg.Retention, merchants: cfg.MerchantRetention, grace: cfg.Grace, now: cfg.Now}
 	s.opened = newCache[sealedNotification, dispatcher.Notification](openedBytes)
-	s.owed = newCache[string, owed](owedBytes)
+	s.owed = newShelf[owed](owedBytes, owedStay)
 	s.elsewhere = cfg.Elsewhere
 	if s.retention <= 0 {
 		s.retention = DefaultRetention

@@ -10,10 +10,11 @@
 -- ARGV[9] Event as it stands in the record ("" for none), ARGV[10] member of the index of all, ARGV[11] "1": keep the Event in any case
 -- ARGV[12] what the keys of records begin with: that of the lane's next is in the same shard, and known only here
 -- ARGV[13] now (13 digits, ms) to claim the lane's next, "" to leave it; ARGV[14] end of its lease (ms), ARGV[15] notification id
+-- ARGV[16] "1" when the caller is told the record of one that is claimed whole, not only what stands before the terms
 --
 -- How a record is laid out is told in record.go.
 -- Returns {"gone"}, {"late"}, {"ok", ""}, {"ok", id of the lane's next, its record}, or, when that is claimed,
--- {"ok", id, prefix of its record, notification, id of the newest of the lane where only that counts}. A second run of the
+-- {"ok", id, prefix of its record (or all of it), notification, id of the newest of the lane where only that counts}. A second run of the
 -- same call returns the same.
 local cur = redis.call('GET', KEYS[1])
 if not cur then return {'gone'} end
@@ -93,5 +94,5 @@ else
 end
 local newest = ''
 if string.sub(record, 28, 28) == 'l' then newest = redis.call('LINDEX', KEYS[3], -1) end
-local prefix = string.sub(record, 1, 38 + tonumber(string.sub(record, 35, 38), 16))
-return {'ok', following, prefix, redis.call('HGET', KEYS[5], ARGV[15]) or '', newest}
+if ARGV[16] ~= '1' then record = string.sub(record, 1, 38 + tonumber(string.sub(record, 35, 38), 16)) end
+return {'ok', following, record, redis.call('HGET', KEYS[5], ARGV[15]) or '', newest}

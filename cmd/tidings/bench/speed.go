@@ -31,7 +31,7 @@ const (
 	speedTargets = 10
 	speedOrders  = 2000
 	// speedWriters write changes as fast as they are taken: PUTs in (c), enqueues in (b).
-	speedWriters = 32
+	speedWriters = 128
 	// asynqServers is what was found best for plain Asynq in one process.
 	asynqServers = 4
 )
