@@ -54,6 +54,6 @@ func NewChange(before Order, document scope.Value, actor string, now time.Time) 
 // Snapshot is what is kept of a change for as long as deliveries may be sent from it: enough to render every body the
 // same on every attempt, whatever happens to the order or its notifications later.
 type Snapshot struct {
-	Order         Order
+	Order         Order                // its document may be folded
 	Notifications []PublicNotification // as registered at the time of the change
 }

@@ -80,8 +80,9 @@ func (v Value) With(name string, member Value) Value {
 // none of them, is returned as it is.
 func (v Value) Without(names ...string) Value {
 	var drop []int
+	n := v.inner()
 	for _, name := range names {
-		if at := v.node.find(name, 0); at >= 0 {
+		if at := n.find(name, 0); at >= 0 {
 			drop = append(drop, at)
 		}
 	}
@@ -143,12 +144,13 @@ type draft struct {
 // draftOf starts from an object's members, with room for more.
 func draftOf(v Value, more int) draft {
 	var d draft
-	if v.node == nil || v.kind != KindObject {
+	n := v.inner()
+	if n == nil || v.kind != KindObject {
 		return d
 	}
-	d.members = append(make([]Member, 0, len(v.node.members)+more), v.node.members...)
-	if v.node.spelled != nil {
-		d.spelled = append(make([]string, 0, len(d.members)+more), v.node.spelled...)
+	d.members = append(make([]Member, 0, len(n.members)+more), n.members...)
+	if n.spelled != nil {
+		d.spelled = append(make([]string, 0, len(d.members)+more), n.spelled...)
 	}
 	return d
 }

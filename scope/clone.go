@@ -5,6 +5,9 @@ import "strings"
 // Clone is the value as [Parse] reads it from its JSON, for a fraction of the time. It has a text of its own: it does not
 // keep alive what it was read from, the white space and the members that were taken out included.
 func (v Value) Clone() Value {
+	if v.isFolded() {
+		return Value{kind: v.kind, text: strings.Clone(v.text), node: foldedWhole}
+	}
 	if v.IsAbsent() {
 		return v
 	}
@@ -32,7 +35,7 @@ func (v Value) ownText() string {
 type room struct{ nodes, members, items int }
 
 func (r *room) measure(v Value) {
-	if v.node == nil {
+	if v.node == nil || v.isFolded() {
 		return
 	}
 	r.nodes++
@@ -70,6 +73,9 @@ func (c *cloner) take(size int) string {
 func (c *cloner) value(v Value) Value {
 	if v.kind != KindArray && v.kind != KindObject {
 		return Value{kind: v.kind, text: c.take(len(v.text))}
+	}
+	if v.isFolded() {
+		return Value{kind: v.kind, text: c.take(len(v.text)), node: foldedPart}
 	}
 	begin := c.rest
 	c.take(len("["))

@@ -65,6 +65,7 @@ func equalItems(a, b []Value) bool {
 }
 
 func equalMembers(a, b Value) bool {
+	a.node, b.node = a.inner(), b.inner()
 	for i, m := range a.Members() {
 		if !Equal(m.Value, b.member(m.Name, i)) {
 			return false
@@ -116,6 +117,7 @@ func (d *differ) compare(before, after Value) {
 }
 
 func (d *differ) members(before, after Value) {
+	before.node, after.node = before.inner(), after.inner()
 	mark := len(d.found)
 	nameable := true
 	for i, m := range after.Members() {

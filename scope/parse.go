@@ -76,6 +76,7 @@ type parser struct {
 	pos        int  // how far it has been read
 	utf8       bool // all of src is valid UTF-8
 	surrogates bool // src holds escapes of surrogates, paired or not
+	folding    bool // src was read before: what stands in the outermost array or object is folded
 	limits     Limits
 	faults     Faults
 	path       []step
@@ -108,13 +109,15 @@ func (p *parser) release() {
 
 // value reads the next value; false means that reading must end here.
 func (p *parser) value() (Value, bool) {
-	switch p.peek() {
-	case '{':
+	switch c := p.peek(); {
+	case p.folding && len(p.path) > 0 && (c == '{' || c == '['):
+		return p.fold(), true
+	case c == '{':
 		if len(p.path) < p.limits.MaxDepth {
 			return p.object()
 		}
 		return p.skip()
-	case '[':
+	case c == '[':
 		if len(p.path) < p.limits.MaxDepth {
 			return p.array()
 		}

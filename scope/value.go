@@ -54,7 +54,8 @@ type Value struct {
 	// text is a scalar's token as written. For an array or object it is the text
 	// it was read from, white space included, and empty for one that was built.
 	text string
-	// node is what an array or object holds; nil for an empty one.
+	// node is what an array or object holds; nil for an empty one, foldedWhole or
+	// foldedPart for one that is read when it is asked for. See inner.
 	node *node
 }
 
@@ -166,19 +167,21 @@ func (v Value) Int() (int64, bool) {
 // Members are an object's members in written order, nil for any other kind.
 // The slice belongs to the value: do not change it.
 func (v Value) Members() []Member {
-	if v.node == nil {
+	n := v.inner()
+	if n == nil {
 		return nil
 	}
-	return v.node.members
+	return n.members
 }
 
 // Items are an array's items, nil for any other kind. The slice belongs to the
 // value: do not change it.
 func (v Value) Items() []Value {
-	if v.node == nil {
+	n := v.inner()
+	if n == nil {
 		return nil
 	}
-	return v.node.items
+	return n.items
 }
 
 // Member is the value of an object's member, absent when there is none or the
@@ -186,9 +189,10 @@ func (v Value) Items() []Value {
 func (v Value) Member(name string) Value { return v.member(name, 0) }
 
 func (v Value) member(name string, hint int) Value {
-	at := v.node.find(name, hint)
+	n := v.inner()
+	at := n.find(name, hint)
 	if at < 0 {
 		return Value{}
 	}
-	return v.node.members[at].Value
+	return n.members[at].Value
 }

@@ -103,6 +103,7 @@ func (c Commit) renderedFrom(left after) (from renderedFrom, err error) {
 	if c.Change == nil {
 		order, document = c.Sample.Order, c.Sample.Order.Document.JSON()
 	}
+	order.Document = order.Document.Folded() // it may be kept for long
 	from = renderedFrom{change: change.ID, snapshot: &dispatcher.Snapshot{Order: order, Notifications: left.public()}, payload: payloadInTerms}
 	record := newSnapshotRecord(*from.snapshot, document)
 	if len(c.Deliveries) == 1 && len(document) <= inTermsMost {

@@ -87,7 +87,7 @@ func (r snapshotRecord) snapshot() (dispatcher.Snapshot, error) {
 	}
 	snap := dispatcher.Snapshot{Order: dispatcher.Order{
 		Merchant: r.Merchant, ID: r.OrderID, Channel: r.Channel, Version: r.Version,
-		Created: fromMillis(r.Created), Modified: fromMillis(r.Modified), Document: document,
+		Created: fromMillis(r.Created), Modified: fromMillis(r.Modified), Document: document.Folded(),
 	}}
 	for _, n := range r.Notifications {
 		rule, err := valueOf(n.Scope)

@@ -59,7 +59,7 @@ func (t *attempt) resolve(ctx context.Context, at *address) (string, obstacle, e
 		return t.n.URL, obstacle{}, nil
 	}
 	order := t.snap.Order
-	values := order.Document
+	values := order.Document.Unfolded()
 	if values.Member("id").IsAbsent() {
 		values = values.With("id", scope.String(order.ID))
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tidings/tidings/dispatcher"
@@ -43,7 +44,7 @@ func norceRoom(s dispatcher.Snapshot) int {
 
 // appendNorce appends the bare order.
 func appendNorce(dst []byte, s dispatcher.Snapshot) []byte {
-	order := s.Order
+	order, members := s.Order, s.Order.Document.Members()
 	dst = append(dst, '{')
 	for _, m := range [...]struct{ name, text string }{
 		{"id", order.ID},
@@ -52,11 +53,11 @@ func appendNorce(dst []byte, s dispatcher.Snapshot) []byte {
 		{"created", order.Created.Format(time.RFC3339Nano)},
 		{"lastModified", order.Modified.Format(time.RFC3339Nano)},
 	} {
-		if order.Document.Member(m.name).IsAbsent() {
+		if !slices.ContainsFunc(members, func(own scope.Member) bool { return own.Name == m.name }) {
 			dst = appendText(dst, m.name, m.text)
 		}
 	}
-	for _, m := range order.Document.Members() {
+	for _, m := range members {
 		if m.Name != "notifications" { // the API takes them out, too
 			dst = appendMember(dst, m.Name, m.Value)
 		}

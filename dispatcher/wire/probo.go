@@ -35,7 +35,7 @@ func (Probo) Retry() dispatcher.Retry { return dispatcher.Retry{} }
 
 // Render implements Format.
 func (Probo) Render(m Message) (Rendered, error) {
-	document := m.Snapshot.Order.Document
+	document := m.Snapshot.Order.Document.Unfolded()
 	current := document.Member("state").Member("currentStatus")
 	status, _ := current.Text()
 	if status == "" {
