@@ -80,19 +80,29 @@ func BenchmarkClaimAndRecord(b *testing.B) {
 	})
 }
 
-// The newest ten of 10,000 Events, as the console asks for them.
+// The newest ten of 11,000 Events, as the console asks for them: of each order five systems were told twice, and one delivery
+// of ten failed first.
 func BenchmarkEvents(b *testing.B) {
 	benchEach(b, func(b *testing.B, h *house) {
+		rng := rand.New(rand.NewPCG(1, 1))
 		for i := range 1000 {
-			n := notification(b, "n1", "none")
-			n.AdapterID = []string{"erp", "wms"}[i%2]
-			owed, _ := h.put(b, order(fmt.Sprintf("order-%d", i)), status("created"), n)
-			held := h.read(b, owed[0].ID)
-			for range 10 {
-				h.clock.advance(time.Millisecond)
-				move := h.attempt(held, retried)
-				move.To = held.Delivery
-				held = h.record(b, move).Held
+			var put []dispatcher.Notification
+			for system := range 5 {
+				n := notification(b, fmt.Sprintf("%d-%d", i, system), "none")
+				n.AdapterID = []string{"erp", "wms", "crm", "pim", "bi"}[system]
+				put = append(put, n)
+			}
+			for _, state := range []string{"created", "accepted"} {
+				_, ready := h.put(b, order(fmt.Sprintf("order-%d", i)), sizedOrder(rng, state), put...)
+				put = nil
+				for at, task := range ready {
+					h.clock.advance(time.Millisecond)
+					held := h.claimed(b, task)
+					if at == i%10 {
+						held = h.record(b, h.attempt(held, retried)).Held
+					}
+					h.record(b, h.attempt(held, delivered))
+				}
 			}
 		}
 		for name, q := range map[string]store.Query{
@@ -103,6 +113,7 @@ func BenchmarkEvents(b *testing.B) {
 			"failed":                 {Outcome: dispatcher.Failed},
 			"a status, looked for":   {StatusCode: "5xx"},
 			"adapter and class, too": {AdapterID: "wms", StatusCode: "5xx"},
+			"of a scope":             {Scope: "state.accepted"},
 		} {
 			q.Merchant, q.Limit = "acme", max(q.Limit, 10)
 			b.Run(name, func(b *testing.B) {

@@ -18,90 +18,28 @@ func (s *Store) walk(ctx context.Context, q Query, fn func(e Entry, meant bool) 
 		return s.walkDelivery(ctx, q, fn)
 	}
 	plan := s.planQuery(q)
-	cursors := map[int]string{} // shard -> where its next page begins
-	for _, shard := range plan.shards {
-		cursors[shard] = lexBefore(q)
-	}
-	// 64 shards bring many members, of which a page mostly needs the first few of each; whoever looks for the rare, or has
-	// all in few shards, soon looks at many at once.
-	size := min(firstPage+4*q.Limit/dispatcher.Shards, q.Limit+1, scanPage)
-	look := min(q.Limit+1, lookMost)
-	for len(cursors) > 0 {
-		members, err := s.nextMembers(ctx, plan, q, cursors, int64(size))
+	index, look := s.newest(q, plan), min(q.Limit+1, lookMost)
+	for {
+		members, err := index.take(ctx, look)
+		if err != nil || len(members) == 0 {
+			return err
+		}
+		if plan.kind != indexAll {
+			if members, err = s.inIndexOfAll(ctx, q.Merchant, members); err != nil {
+				return err
+			}
+		}
+		entries, err := s.readEntries(ctx, members)
 		if err != nil {
 			return err
 		}
-		size = min(2*size, scanPage)
-		for len(members) > 0 {
-			n := min(look, len(members))
-			found := members[:n]
-			if plan.kind != indexAll {
-				if found, err = s.inIndexOfAll(ctx, q.Merchant, found); err != nil {
-					return err
-				}
+		for _, e := range entries {
+			if !fn(e.Entry, q.matches(e.Entry)) {
+				return nil
 			}
-			entries, err := s.readEntries(ctx, found)
-			if err != nil {
-				return err
-			}
-			for _, e := range entries {
-				if !fn(e.Entry, q.matches(e.Entry)) {
-					return nil
-				}
-			}
-			members, look = members[n:], min(2*look, lookMost)
 		}
+		look = min(2*look, lookMost)
 	}
-	return nil
-}
-
-// nextMembers fetches a page from every shard that has more and returns the members that are certainly the newest of
-// all shards, moving the cursors behind them; exhausted shards leave cursors. One pipelined round trip.
-func (s *Store) nextMembers(ctx context.Context, plan queryPlan, q Query, cursors map[int]string, size int64) ([]string, error) {
-	cmds := map[int]*redis.StringSliceCmd{}
-	err := s.pipelined(ctx, "read index", func(p redis.Pipeliner) {
-		for shard, from := range cursors {
-			cmds[shard] = p.ZRangeArgs(ctx, redis.ZRangeArgs{
-				Key: indexKey(shard, plan.merchant, plan.kind, plan.value), ByLex: true, Rev: true,
-				Start: from, Stop: lexSince(later(s.oldest(q.Merchant), q.From)), Count: size,
-			})
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	var members []string
-	horizon := "" // what is older than this may still have newer siblings in a shard that has more
-	for shard, cmd := range cmds {
-		got := cmd.Val()
-		members = append(members, got...)
-		if int64(len(got)) < size {
-			delete(cursors, shard)
-			continue
-		}
-		horizon = max(horizon, got[len(got)-1])
-	}
-	slices.SortFunc(members, func(a, b string) int { return strings.Compare(b, a) })
-	sure := members
-	for i, m := range members {
-		if m < horizon {
-			sure = members[:i]
-			break
-		}
-	}
-	for shard, cmd := range cmds {
-		got := cmd.Val()
-		kept := 0
-		for kept < len(got) && got[kept] >= horizon {
-			kept++
-		}
-		if kept < len(got) { // not all of this page was used: the shard goes on behind what was
-			cursors[shard] = "(" + sure[len(sure)-1]
-		} else if _, more := cursors[shard]; more {
-			cursors[shard] = "(" + got[len(got)-1]
-		}
-	}
-	return sure, nil
 }
 
 // inIndexOfAll looks Events up by their ids, in one pipelined round trip; those that have left by retention are left out.
