@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // Behaviour is how a target treats its requests.
@@ -49,11 +51,14 @@ type targets struct {
 	arrived atomic.Int64
 }
 
+// target is one receiver. It is served by fasthttp: what the receivers take of the machine is not to be mistaken for what
+// Tidings takes.
 type target struct {
 	parent   *targets
-	server   *http.Server
+	listener net.Listener
 	as       atomic.Value // Behaviour
 	mu       sync.Mutex
+	open     map[net.Conn]bool
 	arrivals []Arrival
 }
 
@@ -62,25 +67,26 @@ func Receive(ctx context.Context, n int, out io.Writer) error {
 	ts := &targets{}
 	var say ready
 	for range n {
-		t := &target{parent: ts}
+		t := &target{parent: ts, open: map[net.Conn]bool{}}
 		t.as.Store(Well)
-		t.server = &http.Server{Handler: t, ReadHeaderTimeout: time.Minute}
-		address, err := serveLoopback(ctx, t.server)
-		if err != nil {
+		server := &fasthttp.Server{Handler: t.receive, ConnState: t.note, NoDefaultServerHeader: true}
+		var err error
+		if t.listener, err = serveLoopback(ctx, server.Serve); err != nil {
 			return err
 		}
 		ts.all = append(ts.all, t)
-		say.Targets = append(say.Targets, address)
+		say.Targets = append(say.Targets, t.listener.Addr().String())
 	}
 	control := http.NewServeMux()
 	control.HandleFunc("POST /behave", ts.behave)
 	control.HandleFunc("GET /count", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, ts.arrived.Load()) })
 	control.HandleFunc("GET /cpu", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, ownCPU()) })
 	control.HandleFunc("GET /arrivals", ts.tell)
-	var err error
-	if say.Control, err = serveLoopback(ctx, &http.Server{Handler: control, ReadHeaderTimeout: time.Minute}); err != nil {
+	asked, err := serveLoopback(ctx, (&http.Server{Handler: control, ReadHeaderTimeout: time.Minute}).Serve)
+	if err != nil {
 		return err
 	}
+	say.Control = asked.Addr().String()
 	if err := json.NewEncoder(out).Encode(say); err != nil {
 		return err
 	}
@@ -88,22 +94,40 @@ func Receive(ctx context.Context, n int, out io.Writer) error {
 	return nil
 }
 
-func serveLoopback(ctx context.Context, server *http.Server) (address string, err error) {
+func serveLoopback(ctx context.Context, serve func(net.Listener) error) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	if err == nil {
+		go func() { _ = serve(listener) }()
 	}
-	go func() { _ = server.Serve(listener) }()
-	return listener.Addr().String(), nil
+	return listener, err
 }
 
-func (t *target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	at := time.Now().UnixNano()
-	if err != nil {
-		return
+// note keeps the connections, which a target that refuses closes.
+func (t *target) note(conn net.Conn, is fasthttp.ConnState) {
+	switch is {
+	case fasthttp.StateNew:
+		t.mu.Lock()
+		t.open[conn] = true
+		t.mu.Unlock()
+	case fasthttp.StateClosed, fasthttp.StateHijacked:
+		t.mu.Lock()
+		delete(t.open, conn)
+		t.mu.Unlock()
 	}
-	if seq, due, ok := readStamp(body); ok {
+}
+
+func (t *target) refuse() {
+	_ = t.listener.Close()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for conn := range t.open {
+		_ = conn.Close()
+	}
+}
+
+func (t *target) receive(c *fasthttp.RequestCtx) {
+	at := time.Now().UnixNano()
+	if seq, due, ok := readStamp(c.PostBody()); ok {
 		t.mu.Lock()
 		t.arrivals = append(t.arrivals, Arrival{seq, due, at})
 		t.mu.Unlock()
@@ -111,31 +135,30 @@ func (t *target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch t.as.Load() {
 	case Hang:
-		<-r.Context().Done()
+		c.HijackSetNoResponse(true)
+		c.Hijack(func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }) // until the sender gives up
 	case Drip:
-		drip(w, r)
+		c.HijackSetNoResponse(true)
+		c.Hijack(drip)
 	case Errs:
-		http.Error(w, "out of order", http.StatusInternalServerError)
+		c.Error("out of order", http.StatusInternalServerError)
 	default:
-		fmt.Fprint(w, usualAnswer)
+		c.SetBodyString(usualAnswer)
 	}
 }
 
 // usualAnswer has 200 bytes.
 var usualAnswer = `{"received":true,"note":"` + strings.Repeat("thanks ", 24) + `12345"}`
 
-func drip(w http.ResponseWriter, r *http.Request) {
+// drip answers without an end, until the sender has gone.
+func drip(conn net.Conn) {
 	pause := time.NewTicker(dripEvery)
 	defer pause.Stop()
-	for {
-		if _, err := io.WriteString(w, "."); err != nil || http.NewResponseController(w).Flush() != nil {
+	for part := "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n."; ; part = "." {
+		if _, err := io.WriteString(conn, part); err != nil {
 			return
 		}
-		select {
-		case <-pause.C:
-		case <-r.Context().Done():
-			return
-		}
+		<-pause.C
 	}
 }
 
@@ -155,7 +178,7 @@ func (ts *targets) behave(w http.ResponseWriter, r *http.Request) {
 		t := ts.all[i]
 		t.as.Store(o.As)
 		if o.As == Refuse {
-			_ = t.server.Close() // its listener and every connection that is kept alive
+			t.refuse()
 		}
 	}
 }
