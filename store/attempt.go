@@ -45,11 +45,7 @@ func encodeAttempt(a dispatcher.Attempt) ([]byte, error) {
 	if a.Sent == dispatcher.SentYes {
 		r.Sent = ""
 	}
-	plain, err := cborWriter.Marshal(&r)
-	if err != nil {
-		return nil, err
-	}
-	return pack.Pack(plain), nil
+	return packed(&r)
 }
 
 // readable is an answer's header as CBOR and JSON can tell it: in UTF-8, which nothing holds a target to.

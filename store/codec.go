@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"sync"
 
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/tidings/tidings/scope"
+	"github.com/tidings/tidings/store/pack"
 )
 
 // Deliveries, Events and snapshots are kept as CBOR (RFC 8949), whose maps have small numbers for names: a quarter of the
@@ -21,6 +23,26 @@ var (
 		MaxNestedLevels: 8, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden, UTF8: cbor.UTF8DecodeInvalid,
 	}.DecMode()
 )
+
+// buffers hold what is packed at once; one that was large is not kept.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+const keptBuffer = 64 << 10
+
+// packed encodes a record and packs it.
+func packed(record any) ([]byte, error) {
+	plain := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if plain.Cap() <= keptBuffer {
+			buffers.Put(plain)
+		}
+	}()
+	plain.Reset()
+	if err := cborWriter.MarshalToBuffer(record, plain); err != nil {
+		return nil, err
+	}
+	return pack.Pack(plain.Bytes()), nil
+}
 
 // jsonOf is the JSON of a value as it stands in CBOR: the order of an adapter is kept as written. Absent is nothing.
 func jsonOf(v scope.Value) []byte {

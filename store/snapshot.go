@@ -58,11 +58,11 @@ func (r snapshotRecord) of(terms dispatcher.Delivery) snapshotRecord {
 }
 
 func (r snapshotRecord) encode() ([]byte, error) {
-	plain, err := cborWriter.Marshal(&r)
+	text, err := packed(&r)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
-	return pack.Pack(plain), nil
+	return text, nil
 }
 
 func decodeSnapshot(packed []byte) (snap dispatcher.Snapshot, err error) {

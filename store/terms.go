@@ -43,7 +43,7 @@ type evidenceRecord struct {
 }
 
 func encodeTerms(d dispatcher.Delivery, snapshot *snapshotRecord) ([]byte, error) {
-	plain, err := cborWriter.Marshal(&fullTermsRecord{termsRecord{
+	terms, err := packed(&fullTermsRecord{termsRecord{
 		Merchant: d.Merchant, Channel: d.Channel, OrderID: d.OrderID, OrderVersion: d.OrderVersion, ChangeID: idOf(d.ChangeID),
 		NotificationID: idOf(d.NotificationID), Registered: micros(d.Registered), AdapterID: d.AdapterID, Reference: d.Reference,
 		Scope: d.Scope, Evidence: evidenceRecords(d.Evidence), Format: d.Format, Options: jsonOf(d.Options),
@@ -52,7 +52,6 @@ func encodeTerms(d dispatcher.Delivery, snapshot *snapshotRecord) ([]byte, error
 	if err != nil {
 		return nil, fmt.Errorf("delivery %s: %w", d.ID, err)
 	}
-	terms := pack.Pack(plain)
 	if len(terms) > termsMost {
 		return nil, fmt.Errorf("delivery %s: terms of %d bytes", d.ID, len(terms))
 	}

@@ -5,8 +5,11 @@
 package pack
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
@@ -22,6 +25,8 @@ const (
 	packFrom  = 64      // bytes; smaller values do not gain
 	largeFrom = 4 << 10 // bytes
 	packedMax = 8 << 20 // bytes; no value of ours unpacks to more
+
+	keptRoom = 64 << 10 // bytes
 )
 
 // The dictionary: how orders and answers are spelled, and how the CBOR around them is. It is part of what is stored, like the
@@ -63,14 +68,23 @@ func Pack(plain []byte) []byte {
 
 // Quick packs in a third of the time, and less tightly, what is written often and kept once: an order.
 func Quick(plain []byte) []byte {
-	packed := make([]byte, 1+s2.MaxEncodedLen(len(plain)))
-	packed[0] = packedQuick
-	packed = packed[:1+len(s2.Encode(packed[1:], plain))]
+	room := rooms.Get().(*[]byte)
+	defer func() {
+		if cap(*room) <= keptRoom {
+			rooms.Put(room)
+		}
+	}()
+	*room = append((*room)[:0], packedQuick)
+	*room = slices.Grow(*room, s2.MaxEncodedLen(len(plain)))
+	packed := (*room)[:1+len(s2.Encode((*room)[1:cap(*room)], plain))]
 	if len(plain) >= packFrom && len(packed) <= len(plain) {
-		return packed
+		return bytes.Clone(packed)
 	}
-	return append(append(packed[:0], packedPlain), plain...)
+	return append([]byte{packedPlain}, plain...)
 }
+
+// rooms are what Quick packs into, which needs more than is left of it; one that was large is not kept.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
 
 // Unpack returns what Pack or Quick was given. What it did not make is an error.
 func Unpack(packed []byte) ([]byte, error) {

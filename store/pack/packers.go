@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"bytes"
 	"runtime"
 	"sync"
 
@@ -27,10 +28,10 @@ var (
 )
 
 func packer() {
+	room := make([]byte, 1+s2.MaxEncodedLen(largeFrom))
+	room[0] = packedS2
 	for j := range queue {
-		packed := make([]byte, 1+s2.MaxEncodedLen(len(j.plain)))
-		packed[0] = packedS2
-		j.packed <- packed[:1+len(dictionary.Encode(packed[1:], j.plain))]
+		j.packed <- bytes.Clone(room[:1+len(dictionary.Encode(room[1:], j.plain))])
 	}
 }
 
