@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -178,13 +178,22 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		}
 	}
 	r.leave()
+	if a.Status != 0 && reply(w, a.Status) != nil {
+		a.Status = 0 // the connection was closed under the answer, by one that has begun to refuse
+	}
 	// What is recorded is what this side knows: an answer that was written may still get lost on its way.
 	r.parent.history.Arrive(a)
 	if a.Status == 0 {
 		panic(http.ErrAbortHandler)
 	}
-	w.WriteHeader(a.Status)
-	fmt.Fprint(w, "received")
+}
+
+func reply(w http.ResponseWriter, status int) error {
+	const text = "received"
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	_, err := io.WriteString(w, text)
+	return errors.Join(err, http.NewResponseController(w).Flush())
 }
 
 // enter counts a request in and says how it will be treated, and how many there are now.
