@@ -354,3 +354,34 @@ func TestCountingTooMany(t *testing.T) {
 		t.Errorf("counted from its index: %d, %v", total, err)
 	}
 }
+
+// Who looks at many Events asks for pages of many shards at once, not for each page of each shard by itself.
+func TestLookingAtManyTakesFewRoundTrips(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		const orders, systems = 150, 5
+		for i := range orders {
+			var put []dispatcher.Notification
+			for system := range systems {
+				put = append(put, notification(t, fmt.Sprintf("%d-%d", i, system), "none"))
+			}
+			_, ready := h.put(t, order(fmt.Sprint(i)), status("created"), put...)
+			for _, task := range ready {
+				h.clock.advance(time.Millisecond)
+				h.record(t, h.attempt(h.claimed(t, task), delivered))
+			}
+		}
+		asked := &counter{}
+		reader := newHouse(t, h.plain, asked)
+		page, err := h.Events(t.Context(), store.Query{Merchant: "acme", Limit: 100})
+		if err != nil || len(page.Entries) != 100 || page.Next == nil {
+			t.Fatalf("%d events, next %v, %v", len(page.Entries), page.Next, err)
+		}
+		found, err := reader.Events(t.Context(), store.Query{Merchant: "acme", StatusCode: "4xx", Limit: 10})
+		if err != nil || len(found.Entries) != 0 {
+			t.Fatalf("%d events, %v", len(found.Entries), err)
+		}
+		if n := asked.trips.Load(); n > 30 {
+			t.Errorf("looking at %d took %d round trips", orders*systems, n)
+		}
+	})
+}

@@ -63,11 +63,19 @@ func (h *History) Accept(all ...Accepted) {
 	h.accepted = append(h.accepted, all...)
 }
 
-// Arrive adds an arrival.
-func (h *History) Arrive(a Arrival) {
+// Arrive adds an arrival, before it is answered: nobody may come to rest first. It returns its place.
+func (h *History) Arrive(a Arrival) (place int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.arrivals = append(h.arrivals, a)
+	return len(h.arrivals) - 1
+}
+
+// Unanswered takes back that the arrival was answered.
+func (h *History) Unanswered(place int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.arrivals[place].Status = 0
 }
 
 // Spoil adds a fault.

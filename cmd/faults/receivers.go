@@ -178,12 +178,13 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		}
 	}
 	r.leave()
-	if a.Status != 0 && reply(w, a.Status) != nil {
-		a.Status = 0 // the connection was closed under the answer, by one that has begun to refuse
-	}
 	// What is recorded is what this side knows: an answer that was written may still get lost on its way.
-	r.parent.history.Arrive(a)
+	place := r.parent.history.Arrive(a)
 	if a.Status == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	if reply(w, a.Status) != nil { // the connection was closed under the answer, by one that has begun to refuse
+		r.parent.history.Unanswered(place)
 		panic(http.ErrAbortHandler)
 	}
 }

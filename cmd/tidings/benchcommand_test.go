@@ -92,7 +92,7 @@ func TestBenchMeasuresGrowth(t *testing.T) {
 	needRedisServer(t)
 	var got bench.GrowthReport
 	runBench(t, &got, "growth", "--quick", "--json", "--only", "ingest,fanout,size,backlog,workers", "--deliveries", "40", "--open", "60")
-	want := map[string][]int{"ingest": {1, 32}, "fanout": {1, 20}, "size": {1 << 10, 100 << 10}, "backlog": {60}, "workers": {1, 4}}
+	want := map[string][]int{"ingest": {1, 128}, "fanout": {1, 20}, "size": {1 << 10, 100 << 10}, "backlog": {60}, "workers": {1, 4}}
 	if len(got.Parts) != len(want) {
 		t.Fatalf("%+v", got)
 	}

@@ -77,7 +77,8 @@ func drain(ctx context.Context, cfg Config, open, workers int) (Point, error) {
 
 // pile makes open deliveries, and returns the bytes of Redis that they take.
 func (s *stand) pile(ctx context.Context, open int) (held float64, err error) {
-	a, err := s.grower(ctx, max(open/perLane/speedTargets, 1)*speedTargets, 1, usualOrder)
+	orders := max(open/perLane/speedTargets, 1) * speedTargets
+	a, err := s.grower(ctx, orders, 1, usualOrder)
 	if err != nil {
 		return 0, err
 	}
@@ -85,7 +86,7 @@ func (s *stand) pile(ctx context.Context, open int) (held float64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	load := closedLoop(ctx, speedWriters, open, growthAtMost, a.change)
+	load := closedLoop(ctx, writersFor(orders), open, growthAtMost, a.change)
 	if err := load.fault(ctx); err != nil {
 		return 0, err
 	}

@@ -18,6 +18,10 @@ func ordersFor(changes int) int {
 	return max(min(changes/perLane, speedOrders)/speedTargets, 1) * speedTargets
 }
 
+// writersFor so many orders: were more writing, changes of an order would overtake each other, and one that says what the order
+// says already owes nothing.
+func writersFor(orders int) int { return min(speedWriters, orders) }
+
 // grower makes the orders of one step.
 func (s *stand) grower(ctx context.Context, orders, fan int, filling string) (*adapter, error) {
 	a := s.adapter("o", orders, func(order int) string { return s.receivers.url(order % speedTargets) },
@@ -69,11 +73,12 @@ func (p GrowthPlan) whole(ctx context.Context, cfg Config, changes, fan int, fil
 		return Point{}, err
 	}
 	defer s.close()
-	a, err := s.grower(ctx, ordersFor(changes), fan, filling)
+	orders := ordersFor(changes)
+	a, err := s.grower(ctx, orders, fan, filling)
 	if err != nil {
 		return Point{}, err
 	}
-	d, err := s.hard(ctx, hard{writers: speedWriters, most: changes, during: growthAtMost, fan: fan}, a.change)
+	d, err := s.hard(ctx, hard{writers: writersFor(orders), most: changes, during: growthAtMost, fan: fan}, a.change)
 	if err != nil {
 		return Point{}, err
 	}
