@@ -97,7 +97,12 @@ func exam(t *testing.T, f wire.Format, w way) {
 			}
 			// A status is all that any of them needs.
 			m.Snapshot.Order.Document = m.Snapshot.Order.Document.With("state", value(t, []byte(`{"currentStatus":"<a>_&\u0000"}`)))
-			sound(t, w, m, render(t, f, m))
+			r := render(t, f, m)
+			sound(t, w, m, r)
+			m.Snapshot.Order.Document = m.Snapshot.Order.Document.Clone().Folded() // as attempts have it
+			if folded := render(t, f, m); !reflect.DeepEqual(folded, r) {
+				t.Errorf("folded:\n%.2000s\nwant\n%.2000s", folded.Body, r.Body)
+			}
 		})
 	}
 }
