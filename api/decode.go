@@ -15,17 +15,25 @@ import (
 )
 
 // readJSON reads the whole body as one JSON value and tells every fault of its text.
-func readJSON(r *http.Request) (scope.Value, error) {
+func readJSON(r *http.Request) (scope.Value, error) { return readAs(r, scope.Parse) }
+
+// readOrder is readJSON for an order, of which only what changed is looked into.
+func readOrder(r *http.Request) (scope.Value, error) { return readAs(r, scope.ParseFolded) }
+
+func readAs(r *http.Request, parse func([]byte, scope.Limits) (scope.Value, scope.Faults)) (scope.Value, error) {
 	room := rooms.Get().(*bytes.Buffer)
 	defer giveBack(room)
 	if err := readInto(room, r); err != nil {
 		return scope.Value{}, err
 	}
-	return parseJSON(room.Bytes()) // which copies what it keeps
+	return accepted(parse(room.Bytes(), scope.DefaultLimits)) // which copies what it keeps
 }
 
 func parseJSON(body []byte) (scope.Value, error) {
-	v, faults := scope.Parse(body, scope.DefaultLimits)
+	return accepted(scope.Parse(body, scope.DefaultLimits))
+}
+
+func accepted(v scope.Value, faults scope.Faults) (scope.Value, error) {
 	if len(faults) > 0 {
 		p := problem(http.StatusBadRequest, "invalid_json", "The body is not acceptable JSON; errors lists every fault.")
 		p.Errors = faults

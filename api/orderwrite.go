@@ -34,7 +34,7 @@ func (s *Server) readOrderWrite(c *gin.Context, merge bool) (orderWrite, error) 
 	w.ref = ref
 	w.channel, w.actor = c.GetHeader("X-Channel"), c.GetHeader(adapterHeader)
 	faults = append(faults, headerFaults(w.channel, w.actor)...)
-	body, err := readJSON(c.Request)
+	body, err := readOrder(c.Request)
 	if err != nil {
 		return w, err
 	}
@@ -67,7 +67,7 @@ func headerFaults(channel, actor string) (faults scope.Faults) {
 func (s *Server) readRegistrations(body scope.Value, faults *scope.Faults) ([]dispatcher.Notification, error) {
 	var all []dispatcher.Notification
 	list := func(name string, read func(scope.Value, scope.Pointer) (dispatcher.Notification, scope.Faults)) error {
-		member := body.Member(name)
+		member := body.Member(name).Unfolded()
 		if k := member.Kind(); k == scope.KindAbsent || k == scope.KindNull {
 			return nil
 		}
@@ -111,8 +111,8 @@ func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State)
 	}
 	document := w.body
 	if w.merge {
-		document = scope.Merge(order.Document, w.body)
-		if err := fits(document); err != nil {
+		var err error
+		if document, err = merged(order.Document, w.body); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -148,17 +148,18 @@ func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State)
 	return commit, registered.secrets, nil
 }
 
-// fits refuses a merged document that a PUT would refuse.
-func fits(document scope.Value) error {
-	text := document.JSON()
+// merged is the document with the patch in it. One that a PUT would refuse is refused.
+func merged(document, patch scope.Value) (scope.Value, error) {
+	text := scope.Merge(document, patch).JSON()
 	if len(text) > MaxBodyBytes {
-		return problem(http.StatusRequestEntityTooLarge, "order_too_large",
+		return scope.Value{}, problem(http.StatusRequestEntityTooLarge, "order_too_large",
 			fmt.Sprintf("The merged order is larger than %d bytes.", MaxBodyBytes))
 	}
-	if _, faults := scope.Parse(text, scope.DefaultLimits); len(faults) > 0 {
-		return invalid(faults)
+	document, faults := scope.ParseFolded(text, scope.DefaultLimits)
+	if len(faults) > 0 {
+		return scope.Value{}, invalid(faults)
 	}
-	return nil
+	return document, nil
 }
 
 // setChannel keeps an order in the channel that it was first known in.

@@ -24,6 +24,7 @@ func Equal(a, b Value) bool {
 		if b.kind != KindArray {
 			return a.IsNothing() && b.IsNothing()
 		}
+		a.node, b.node = a.whole(), b.whole()
 		return equalItems(a.Items(), b.Items())
 	case KindObject:
 		if b.kind != KindObject {
@@ -65,7 +66,7 @@ func equalItems(a, b []Value) bool {
 }
 
 func equalMembers(a, b Value) bool {
-	a.node, b.node = a.inner(), b.inner()
+	a.node, b.node = a.whole(), b.whole()
 	for i, m := range a.Members() {
 		if !Equal(m.Value, b.member(m.Name, i)) {
 			return false
@@ -117,7 +118,7 @@ func (d *differ) compare(before, after Value) {
 }
 
 func (d *differ) members(before, after Value) {
-	before.node, after.node = before.inner(), after.inner()
+	before.node, after.node = before.whole(), after.whole()
 	mark := len(d.found)
 	nameable := true
 	for i, m := range after.Members() {

@@ -73,6 +73,7 @@ func (v Value) MarshalJSON() ([]byte, error) { return v.JSON(), nil }
 // Any is the value as a JSON Schema validator wants it: map[string]any, []any,
 // [json.Number], string, bool or nil. Absent is nil.
 func (v Value) Any() any {
+	v.node = v.whole()
 	switch v.kind {
 	case KindBool:
 		return v.text == "true"

@@ -19,12 +19,16 @@ func (v Value) Folded() Value {
 	return v
 }
 
-// Unfolded is the value as it was before it was folded.
+// Unfolded is the value as it was before it was folded. Of one that only holds folded ones, as [ParseFolded] returns it, it is
+// that value.
 func (v Value) Unfolded() Value {
 	if !v.isFolded() {
 		return v
 	}
-	v, _ = Parse([]byte(v.text), limitsOnceRead(v))
+	alone := v.StandsAlone()
+	if v.node = v.readAgain(false); alone {
+		v.node.room = int32(v.node.allBytes())
+	}
 	return v
 }
 
@@ -33,9 +37,22 @@ func (v Value) inner() *node {
 	if !v.isFolded() {
 		return v.node
 	}
+	return v.readAgain(true)
+}
+
+// whole is what the value holds, for who goes on into it: of a folded one all of it is read now. Level by level each byte
+// would be read as often as it is deep.
+func (v Value) whole() *node {
+	if !v.isFolded() {
+		return v.node
+	}
+	return v.readAgain(false)
+}
+
+func (v Value) readAgain(folding bool) *node {
 	p := parsers.Get().(*parser)
 	defer p.release()
-	p.src, p.utf8, p.folding = v.text, true, true
+	p.src, p.utf8, p.again, p.folding = v.text, true, true, folding
 	p.limits = limitsOnceRead(v)
 	v, _ = p.value()
 	return v.node
@@ -45,6 +62,9 @@ func (v Value) inner() *node {
 func limitsOnceRead(v Value) Limits {
 	return Limits{MaxDepth: 9999, MaxNumberDigits: len(v.text), MaxExponent: 999999999}
 }
+
+// folds says whether an array or object that begins or ends here is folded.
+func (p *parser) folds() bool { return p.folding && len(p.path) > 0 }
 
 // fold passes over an array or object that was read before, and is compact.
 func (p *parser) fold() Value {

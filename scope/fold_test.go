@@ -2,7 +2,9 @@ package scope_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidings/tidings/scope"
 )
@@ -72,14 +74,94 @@ func TestOnlyWhatStandsAloneIsFolded(t *testing.T) {
 	}
 }
 
+// A document that is read folded has the same faults, and is the same to whoever asks it for anything.
+func readFolded(t *testing.T, data []byte) {
+	t.Helper()
+	want, faults := scope.Parse(data, scope.Limits{})
+	got, foldedFaults := scope.ParseFolded(data, scope.Limits{})
+	if !reflect.DeepEqual(foldedFaults, faults) {
+		t.Fatalf("%q: read folded %v, else %v", data, foldedFaults, faults)
+	}
+	if len(faults) > 0 {
+		return
+	}
+	same(t, want, got)
+	if got.Compact() != want.Compact() || got.StandsAlone() != want.StandsAlone() || got.StandsAlone() && got.Bytes() > want.Bytes() {
+		t.Errorf("%s: read folded it is compact %t, stands alone %t, has %d bytes", want.JSON(), got.Compact(), got.StandsAlone(), got.Bytes())
+	}
+	same(t, want, got.Clone())
+	same(t, want, got.Folded())
+	same(t, want.With("\u00fc", want), got.With("\u00fc", got).Clone())
+	same(t, scope.Merge(want, want.With("b", scope.Null)), scope.Merge(got, got.With("b", scope.Null)))
+	for _, m := range got.Members() {
+		if part := m.Value.Unfolded(); part.StandsAlone() {
+			t.Errorf("%s stands alone, in the text of %s", part.JSON(), data)
+		}
+		same(t, want.Member(m.Name), m.Value.Unfolded())
+		same(t, want.Member(m.Name), m.Value.Clone())
+	}
+}
+
+func TestADocumentReadFoldedIsTheSame(t *testing.T) {
+	t.Parallel()
+	for _, seed := range append(seeds, order(3, "completed", "93.09"), manyMembers, `{"a":"]\"}\"{[","\u0061b":[[],{},[{"c":"\\"}]]}`,
+		`{"a":{"b" : [1,{"c":2}]},"d":[{"e": {}}]}`, ` {"a":{"b":[1,{"c":2}]}}`, `{"a":{"b":1,"b":2},"c":[1e401,"\ud800"]}`, `{"a":[}`) {
+		readFolded(t, []byte(seed))
+	}
+}
+
+// Whoever goes into a folded document reads each byte of it a few times at most, however deep it is and however many look.
+func TestFoldedIsNotReadForEachLevel(t *testing.T) {
+	t.Parallel()
+	deep := func(last string) []byte {
+		return []byte(strings.Repeat(`{"a":`, 60) + `{"last":"` + last + `","text":"` + strings.Repeat("x", 1<<18) + `"}` + strings.Repeat("}", 60))
+	}
+	before, _ := scope.ParseFolded(deep("1"), scope.Limits{})
+	after, _ := scope.ParseFolded(deep("2"), scope.Limits{})
+	var scopes []scope.Scope
+	for i := range 60 {
+		scopes = append(scopes, parseScope(t, `"`+strings.Repeat("/a", 60-i)+`/last"`, ""))
+	}
+	for name, look := range map[string]func() int{
+		"diff": func() int { return len(scope.Diff(before, after)) },
+		"match": func() (hits int) {
+			versions := scope.Compare(before, after)
+			for _, s := range scopes {
+				hits += len(s.MatchVersions(versions))
+			}
+			return hits
+		},
+	} {
+		if got := look(); got != 1 {
+			t.Errorf("%s: %d changes", name, got)
+		}
+		read := atBest(func() { scope.Parse(deep("1"), scope.Limits{}) })
+		if took := atBest(func() { look() }); took > 20*read {
+			t.Errorf("%s: takes %d times as long as reading it", name, took/read)
+		}
+	}
+}
+
+// atBest is how long something takes when nothing disturbs it.
+func atBest(do func()) time.Duration {
+	best := time.Hour
+	for range 20 {
+		began := time.Now()
+		do()
+		best = min(best, time.Since(began))
+	}
+	return best
+}
+
 func FuzzFolded(f *testing.F) {
-	for _, seed := range append(seeds, manyMembers) {
+	for _, seed := range append(seeds, manyMembers, `{"a":{"b":1,"b":2}}`) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if v, faults := scope.Parse(data, scope.Limits{}); len(faults) == 0 {
 			folded(t, v)
 		}
+		readFolded(t, data)
 	})
 }
 

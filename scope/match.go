@@ -73,32 +73,48 @@ func (s Scope) matchPointer(v Versions) []Hit {
 	return []Hit{{Key: key, Pointer: s.pointer, Before: at.was, After: at.is}}
 }
 
-// Versions are an order before and after a change. Of those that [Compare] makes, each place is compared once, however
-// many scopes look at it: they are for one goroutine.
+// Versions are an order before and after a change. Of those that [Compare] makes, each place is read and compared once,
+// however many scopes look at it or at what is inside it: they are for one goroutine.
 type Versions struct {
 	before, after Value
-	places        map[Pointer]place // nil: nothing is remembered
+	places        map[Pointer]*place // nil: nothing is remembered
 }
 
 // place is what a pointer leads to in both versions.
 type place struct {
-	was, is Value
-	changed bool
+	was, is  Value
+	changed  bool
+	compared bool
 }
 
 // Compare is for matching many scopes against one change.
 func Compare(before, after Value) Versions {
-	return Versions{before: before, after: after, places: map[Pointer]place{}}
+	return Versions{before: before, after: after, places: map[Pointer]*place{}}
 }
 
 func (v Versions) at(p Pointer) place {
+	if v.places == nil {
+		was, is := v.before.At(p), v.after.At(p)
+		return place{was: was, is: is, changed: !Equal(was, is)}
+	}
+	at := v.place(p)
+	if !at.compared {
+		at.compared, at.changed = true, !Equal(at.was, at.is)
+	}
+	return *at
+}
+
+// place is found by the places around it, so that what is folded there is read once for all that is looked at in it.
+func (v Versions) place(p Pointer) *place {
 	if known, ok := v.places[p]; ok {
 		return known
 	}
-	at := place{was: v.before.At(p), is: v.after.At(p)}
-	at.changed = !Equal(at.was, at.is)
-	if v.places != nil {
-		v.places[p] = at
+	at := &place{was: v.before, is: v.after}
+	if parent, name, ok := p.parent(); ok {
+		around := v.place(parent)
+		around.was.node, around.is.node = around.was.whole(), around.is.whole()
+		at.was, at.is = around.was.Member(name), around.is.Member(name)
 	}
+	v.places[p] = at
 	return at
 }

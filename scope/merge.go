@@ -19,7 +19,7 @@ func Merge(target, patch Value) Value {
 	if target.kind == KindObject && len(patch.Members()) == 0 {
 		return target
 	}
-	target.node, patch.node = target.inner(), patch.inner()
+	target.node, patch.node = target.whole(), patch.whole()
 	d := draftOf(target, len(patch.Members()))
 	for i, m := range patch.Members() {
 		if m.Value.kind == KindNull {

@@ -43,10 +43,18 @@ func (l Limits) orDefault() Limits {
 // §8.1) or has half a surrogate pair (§8.2). A syntax error, told with its byte
 // offset, ends the search, and so does the hundredth fault. Input that is empty, or
 // goes on after the value, is a fault. data is neither kept nor changed.
-func Parse(data []byte, limits Limits) (Value, Faults) {
+func Parse(data []byte, limits Limits) (Value, Faults) { return parse(data, limits, false) }
+
+// ParseFolded is [Parse] for a document of which little is looked at: all of it is read and checked, but of the arrays and
+// objects in its members nothing is kept beside their text, which is read once more when somebody goes into one. The value
+// is the same to whoever asks it for anything.
+func ParseFolded(data []byte, limits Limits) (Value, Faults) { return parse(data, limits, true) }
+
+func parse(data []byte, limits Limits, folding bool) (Value, Faults) {
 	p := parsers.Get().(*parser)
 	defer p.release()
 	p.src = string(data)
+	p.folding = folding
 	p.limits = limits.orDefault()
 	p.utf8 = utf8.ValidString(p.src)
 	p.surrogates = strings.Contains(p.src, `\ud`) || strings.Contains(p.src, `\uD`)
@@ -76,7 +84,8 @@ type parser struct {
 	pos        int  // how far it has been read
 	utf8       bool // all of src is valid UTF-8
 	surrogates bool // src holds escapes of surrogates, paired or not
-	folding    bool // src was read before: what stands in the outermost array or object is folded
+	folding    bool // what stands in the outermost array or object is folded, if it is compact
+	again      bool // src was read before, and is compact
 	limits     Limits
 	faults     Faults
 	path       []step
@@ -110,7 +119,7 @@ func (p *parser) release() {
 // value reads the next value; false means that reading must end here.
 func (p *parser) value() (Value, bool) {
 	switch c := p.peek(); {
-	case p.folding && len(p.path) > 0 && (c == '{' || c == '['):
+	case p.again && p.folds() && (c == '{' || c == '['):
 		return p.fold(), true
 	case c == '{':
 		if len(p.path) < p.limits.MaxDepth {

@@ -33,7 +33,11 @@ func (p *parser) array() (Value, bool) {
 	v := Value{kind: KindArray, text: p.src[start:end]}
 	if items := p.items[bottom:]; len(items) > 0 {
 		// There is one comma less than items.
-		v.node = p.node(node{items: items, compact: compact && size-1 == end-start})
+		if n := (node{items: items, compact: compact && size-1 == end-start}); n.compact && p.folds() {
+			v.node = foldedPart
+		} else {
+			v.node = p.node(n)
+		}
 		clear(items)
 		p.items = p.items[:bottom]
 	}
@@ -52,10 +56,14 @@ func (p *parser) object() (Value, bool) {
 	v := Value{kind: KindObject, text: p.src[start:end]}
 	if members := p.members[o.bottom:]; len(members) > 0 {
 		n := node{members: members, index: o.index, compact: o.compact && o.size-1 == end-start}
-		if o.escaped {
-			n.spelled = slices.Clone(p.spelled[o.bottom:])
+		if n.compact && p.folds() {
+			v.node = foldedPart
+		} else {
+			if o.escaped {
+				n.spelled = slices.Clone(p.spelled[o.bottom:])
+			}
+			v.node = p.node(n)
 		}
-		v.node = p.node(n)
 	}
 	clear(p.members[o.bottom:])
 	clear(p.spelled[o.bottom:])

@@ -79,9 +79,19 @@ func (v Value) At(p Pointer) Value {
 		if more {
 			rest = p.text[len(p.text)-len(after)-1:]
 		}
+		v.node = v.whole()
 		v = v.Member(unescape(token))
 	}
 	return v
+}
+
+// parent is the pointer to what holds the value, and that value's name in it; false for the whole document.
+func (p Pointer) parent() (parent Pointer, name string, ok bool) {
+	at := strings.LastIndexByte(p.text, '/')
+	if at < 0 {
+		return p, "", false
+	}
+	return Pointer{text: p.text[:at]}, unescape(p.text[at+1:]), true
 }
 
 func unescape(token string) string {

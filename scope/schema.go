@@ -52,6 +52,7 @@ func compile(v Value) (*jsonschema.Schema, Faults) {
 
 // count is the number of values in a value, itself included.
 func (v Value) count() int {
+	v.node = v.whole()
 	n := 1
 	for _, item := range v.Items() {
 		n += item.count()

@@ -107,6 +107,7 @@ func (v Value) IsAbsent() bool { return v.kind == KindAbsent }
 // IsNothing reports whether the value is absent, null, [], {} or an object all of
 // whose members are nothing. [Equal] takes all of these for the same.
 func (v Value) IsNothing() bool {
+	v.node = v.whole()
 	switch v.kind {
 	case KindAbsent, KindNull:
 		return true

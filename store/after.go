@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/tidings/tidings/dispatcher"
-	"github.com/tidings/tidings/scope"
 	"github.com/tidings/tidings/store/pack"
 )
 
@@ -30,14 +29,10 @@ func (s *Store) after(c Commit, token string) (after, error) {
 		o.Merchant, o.ID, o.Channel = c.State.Order.Merchant, c.State.Order.ID, strings.Clone(o.Channel)
 		o.Created, o.Modified = fromMillis(millis(o.Created)), fromMillis(millis(o.Modified))
 		a.document = o.Document.JSON()
-		switch {
-		case o.Document.StandsAlone() && o.Document.Compact():
-		case o.Document.StandsAlone():
-			o.Document = o.Document.Clone()
-		default:
-			document, faults := scope.Parse(a.document, scope.DefaultLimits)
-			if len(faults) > 0 {
-				return a, fmt.Errorf("order %s: %w", o.ID, faults) // no Load could read it
+		if !o.Document.StandsAlone() || !o.Document.Compact() {
+			document, err := documentOf(a.document)
+			if err != nil {
+				return a, fmt.Errorf("order %s: %w", o.ID, err) // no Load could read it
 			}
 			o.Document = document
 		}

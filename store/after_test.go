@@ -31,7 +31,7 @@ func TestCommitOntoWhatACommitLeft(t *testing.T) {
 func TestACommitLeavesNothingOfItsRequest(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		document := status("created")
-		request := parse(t, strings.Replace(document, "{", `{"notifications":[`+strings.Repeat(" ", 1<<20)+`],`, 1))
+		request := parseOrder(t, strings.Replace(document, "{", `{"notifications":[`+strings.Repeat(" ", 1<<20)+`],`, 1))
 		for name, body := range map[string]string{
 			"white space before it": strings.Repeat(" ", 1<<20) + document,
 			"white space after it":  document + strings.Repeat("\n", 1<<20),
@@ -39,7 +39,7 @@ func TestACommitLeavesNothingOfItsRequest(t *testing.T) {
 		} {
 			value := request.Without("notifications")
 			if body != "" {
-				value = parse(t, body)
+				value = parseOrder(t, body)
 			}
 			change, _ := dispatcher.NewChange(h.load(t, order(name)).Order, value, "", h.clock.Now())
 			done := h.commit(t, store.Commit{State: h.load(t, order(name)), Channel: "web", Change: &change})

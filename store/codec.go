@@ -53,11 +53,16 @@ func jsonOf(v scope.Value) []byte {
 }
 
 // valueOf reads what jsonOf wrote.
-func valueOf(text []byte) (scope.Value, error) {
+func valueOf(text []byte) (scope.Value, error) { return readValue(text, scope.Parse) }
+
+// documentOf reads an order.
+func documentOf(text []byte) (scope.Value, error) { return readValue(text, scope.ParseFolded) }
+
+func readValue(text []byte, parse func([]byte, scope.Limits) (scope.Value, scope.Faults)) (scope.Value, error) {
 	if len(text) == 0 {
 		return scope.Value{}, nil
 	}
-	v, faults := scope.Parse(text, scope.DefaultLimits)
+	v, faults := parse(text, scope.DefaultLimits)
 	if len(faults) > 0 {
 		return scope.Value{}, faults
 	}

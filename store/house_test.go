@@ -108,6 +108,16 @@ func parse(t tb, text string) scope.Value {
 	return v
 }
 
+// parseOrder reads an order as the API does.
+func parseOrder(t tb, text string) scope.Value {
+	t.Helper()
+	v, faults := scope.ParseFolded([]byte(text), scope.Limits{})
+	if len(faults) > 0 {
+		t.Fatalf("ParseFolded(%s): %v", text, faults)
+	}
+	return v
+}
+
 func parseScope(t tb, text string) scope.Scope {
 	t.Helper()
 	s, faults := scope.ParseScope(parse(t, text), scope.Value{})
@@ -146,7 +156,7 @@ func (h *house) planned(t tb, state store.State, document string, put ...dispatc
 		before.Channel = "web"
 	}
 	c := store.Commit{State: state, Channel: before.Channel, Put: put}
-	change, changed := dispatcher.NewChange(before, parse(t, document), "", h.clock.Now())
+	change, changed := dispatcher.NewChange(before, parseOrder(t, document), "", h.clock.Now())
 	if changed {
 		c.Change = &change
 		c.Deliveries = dispatcher.Plan(change, store.MergeNotifications(state.Notifications, put))

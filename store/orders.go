@@ -64,7 +64,7 @@ func (s *Store) Load(ctx context.Context, ref dispatcher.OrderRef) (State, error
 	if o.Version > 0 {
 		document, err := pack.Unpack([]byte(field(2)))
 		if err == nil {
-			o.Document, err = valueOf(document)
+			o.Document, err = documentOf(document)
 		}
 		if err != nil {
 			return State{}, fmt.Errorf("stored order %s: %w", ref.OrderID, err)

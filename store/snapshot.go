@@ -81,7 +81,7 @@ func decodeSnapshot(packed []byte) (snap dispatcher.Snapshot, err error) {
 }
 
 func (r snapshotRecord) snapshot() (dispatcher.Snapshot, error) {
-	document, err := valueOf(r.Document)
+	document, err := documentOf(r.Document)
 	if err != nil {
 		return dispatcher.Snapshot{}, err
 	}
