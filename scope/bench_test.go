@@ -22,17 +22,19 @@ func order(lines int, status, total string) string {
 }
 
 func BenchmarkParse(b *testing.B) {
-	for name, lines := range map[string]int{"1KB": 1, "100KB": 370} {
-		data := []byte(order(lines, "completed", "93.09"))
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, faults := scope.Parse(data, scope.Limits{}); len(faults) > 0 {
-					b.Fatal(faults)
+	for way, parse := range map[string]func([]byte, scope.Limits) (scope.Value, scope.Faults){"whole": scope.Parse, "folded": scope.ParseFolded} {
+		for size, lines := range map[string]int{"1KB": 1, "100KB": 370} {
+			data := []byte(order(lines, "completed", "93.09"))
+			b.Run(way+"/"+size, func(b *testing.B) {
+				b.SetBytes(int64(len(data)))
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, faults := parse(data, scope.Limits{}); len(faults) > 0 {
+						b.Fatal(faults)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 

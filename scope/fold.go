@@ -63,8 +63,13 @@ func limitsOnceRead(v Value) Limits {
 	return Limits{MaxDepth: 9999, MaxNumberDigits: len(v.text), MaxExponent: 999999999}
 }
 
-// folds says whether an array or object that begins or ends here is folded.
-func (p *parser) folds() bool { return p.folding && len(p.path) > 0 }
+// foldFrom is how long a member of the document must be to be folded: the state of an order is looked at by everybody.
+const foldFrom = 64
+
+// folds says whether an array or object that was just read is folded.
+func (p *parser) folds(v Value) bool {
+	return p.folding && (len(p.path) > 1 || len(p.path) == 1 && len(v.text) >= foldFrom)
+}
 
 // fold passes over an array or object that was read before, and is compact.
 func (p *parser) fold() Value {

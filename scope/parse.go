@@ -119,7 +119,7 @@ func (p *parser) release() {
 // value reads the next value; false means that reading must end here.
 func (p *parser) value() (Value, bool) {
 	switch c := p.peek(); {
-	case p.again && p.folds() && (c == '{' || c == '['):
+	case p.again && p.folding && len(p.path) > 0 && (c == '{' || c == '['):
 		return p.fold(), true
 	case c == '{':
 		if len(p.path) < p.limits.MaxDepth {

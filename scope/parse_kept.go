@@ -25,8 +25,11 @@ func keep[T any](slab *[]T, part []T, guess int) []T {
 // in an item, 24 in a member, and there are about five members to an object.
 func (p *parser) node(n node) *node {
 	left := len(p.src) - p.pos
+	if p.folding && n.compact {
+		left = 0 // what follows will mostly be folded
+	}
 	p.room += n.bytes()
 	n.items = keep(&p.kept.items, n.items, left/64)
 	n.members = keep(&p.kept.members, n.members, len(n.members)+left/24)
-	return &keep(&p.kept.nodes, []node{n}, 2+left/128)[0]
+	return &keep(&p.kept.nodes, []node{n}, 1+left/128)[0]
 }

@@ -86,24 +86,23 @@ func (s *State) Bytes() int {
 	return s.weight + s.Order.Document.Bytes()
 }
 
-// args are those of the commit script, as far as the order and its notifications go.
-func (a after) args(c Commit) []any {
-	args := append(make([]any, 0, 32+2*len(c.Put)+len(c.Remove)+3*len(c.Deliveries)), c.State.token, a.state.token)
+// addArgs adds those of the commit script, as far as the order and its notifications go.
+func (a after) addArgs(call *call, c Commit) {
+	call.addArgs(c.State.token, a.state.token)
 	switch o := a.state.Order; {
 	case a.document != nil:
-		args = append(args, 5, "v", o.Version, "d", pack.Quick(a.document), "c", o.Channel, "t", millis(o.Created), "m", millis(o.Modified))
+		call.addArgs(5, "v", o.Version, "d", pack.Quick(a.document), "c", o.Channel, "t", millis(o.Created), "m", millis(o.Modified))
 	case !c.State.Known():
-		args = append(args, 1, "c", o.Channel)
+		call.addArgs(1, "c", o.Channel)
 	default:
-		args = append(args, 0)
+		call.addArgs(0)
 	}
-	args = append(args, len(c.Put))
+	call.addArgs(len(c.Put))
 	for i, n := range c.Put {
-		args = append(args, n.ID, a.records[i])
+		call.addArgs(n.ID, a.records[i])
 	}
-	args = append(args, len(c.Remove))
+	call.addArgs(len(c.Remove))
 	for _, id := range c.Remove {
-		args = append(args, id)
+		call.addArgs(id)
 	}
-	return args
 }

@@ -35,13 +35,13 @@ type Claim struct {
 func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duration) (Claim, error) {
 	shard := t.Ref().Shard()
 	now := s.now()
-	keys := []string{
-		deliveryKey(shard, t.DeliveryID), dueKey(shard), laneKey(t.Ref(), t.NotificationID),
-		snapshotKey(shard, t.ChangeID), notificationsKey(t.Ref()),
-	}
+	call := newCall(claimScript, 12)
+	call.addKeys(deliveryKey(shard, t.DeliveryID), dueKey(shard), laneKey(t.Ref(), t.NotificationID),
+		snapshotKey(shard, t.ChangeID), notificationsKey(t.Ref()))
 	_, kept := s.owed.get(t.DeliveryID)
-	reply, err := claimScript.Run(ctx, s.rdb, keys, t.DeliveryID, appendHex(nil, t.Generation, 6),
-		appendTime(nil, now), millis(now.Add(lease)), flag(t.InLane), t.NotificationID, flag(kept)).StringSlice()
+	call.addArgs(t.DeliveryID, appendHex(nil, t.Generation, 6), appendTime(nil, now), millis(now.Add(lease)), flag(t.InLane),
+		t.NotificationID, flag(kept))
+	reply, err := call.run(ctx, s.rdb).StringSlice()
 	if err != nil {
 		return Claim{}, unavailable("claim", err)
 	}

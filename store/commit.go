@@ -41,12 +41,18 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	if err != nil {
 		return Committed{}, err
 	}
-	keys := append(make([]string, 0, 5+2*len(c.Deliveries)), orderKey(ref), notificationsKey(ref), "", dueKey(shard), historyKey(ref))
-	keys[2] = keys[0] // no snapshot of the change: the script does not touch it
+	order := orderKey(ref)
+	snapshot := order // none of the change: the script does not touch it
 	if from.packed != nil {
-		keys[2] = snapshotKey(shard, from.change)
+		snapshot = snapshotKey(shard, from.change)
 	}
-	args := append(after.args(c), from.packed, millis(now), millis(now.Add(s.grace)), millis(now.Add(waitingCheck)))
+	call := newCall(commitScript, 32+2*len(c.Put)+len(c.Remove)+6*len(c.Deliveries))
+	call.addKeys(order, notificationsKey(ref), snapshot, dueKey(shard), historyKey(ref))
+	for _, d := range c.Deliveries {
+		call.addKeys(deliveryKey(shard, d.ID), laneKey(ref, d.NotificationID))
+	}
+	after.addArgs(call, c)
+	call.addArgs(from.packed, millis(now), millis(now.Add(s.grace)), millis(now.Add(waitingCheck)))
 	for _, d := range c.Deliveries {
 		record, err := encodeDelivery(d, 1, from.payload, from.inTerms)
 		if err != nil {
@@ -56,10 +62,9 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 		if err != nil {
 			return Committed{}, err
 		}
-		keys = append(keys, deliveryKey(shard, d.ID), laneKey(ref, d.NotificationID))
-		args = append(args, d.ID, member, record, string(d.Ordering))
+		call.addArgs(d.ID, member, record, string(d.Ordering))
 	}
-	reply, err := commitScript.Run(ctx, s.rdb, keys, args...).StringSlice()
+	reply, err := call.run(ctx, s.rdb).StringSlice()
 	if err != nil {
 		return Committed{}, unavailable("commit", err)
 	}

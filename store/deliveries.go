@@ -48,7 +48,8 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		}
 		due = millis(at)
 	}
-	keys := []string{deliveryKey(shard, d.ID), dueKey(shard), laneKey(d.Ref(), d.NotificationID), snapshotKey(shard, d.ChangeID), notificationsKey(d.Ref())}
+	call := newCall(recordScript, 30+len(d.Scope))
+	call.addKeys(deliveryKey(shard, d.ID), dueKey(shard), laneKey(d.Ref(), d.NotificationID), snapshotKey(shard, d.ChangeID), notificationsKey(d.Ref()))
 	event, member, always := []byte{}, "", false
 	if a := m.Attempt; a != nil {
 		always = a.Sent != dispatcher.SentNo
@@ -58,13 +59,14 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		if member, err = indexMember(a.ID, d.ID); err != nil {
 			return Moved{}, err
 		}
-		keys = append(keys, indexKeys(d, a.Outcome)...)
+		addIndexKeys(call, shard, d, a.Outcome)
 	}
 	followAt, followUntil := m.Follow.args()
 	whole := s.lacking.Load()
-	reply, err := recordScript.Run(ctx, s.rdb, keys, m.From.head, head, progress, d.ID, due, flag(d.InLane()),
+	call.addArgs(m.From.head, head, progress, d.ID, due, flag(d.InLane()),
 		millis(now.Add(s.grace)), s.retentionOf(d.Merchant).Milliseconds(), event, member, flag(always),
-		deliveryKey(shard, ""), followAt, followUntil, d.NotificationID, flag(whole)).StringSlice()
+		deliveryKey(shard, ""), followAt, followUntil, d.NotificationID, flag(whole))
+	reply, err := call.run(ctx, s.rdb).StringSlice()
 	if err != nil {
 		return Moved{}, unavailable("record", err)
 	}

@@ -10,12 +10,17 @@ import (
 
 // Every key of the store is built here. See doc.go for what each holds.
 
-func shardKey(shard int, rest string) string {
-	return "td{s" + strconv.Itoa(shard) + "}:" + rest
+func shardKey(shard int, rest ...string) string {
+	var room [128]byte // for most: only the text of the key is allocated
+	key := append(strconv.AppendInt(append(room[:0], "td{s"...), int64(shard), 10), "}:"...)
+	for _, part := range rest {
+		key = append(key, part...)
+	}
+	return string(key)
 }
 
 func orderScoped(kind string, ref dispatcher.OrderRef) string {
-	return shardKey(ref.Shard(), kind+":"+ref.Merchant+":"+ref.OrderID)
+	return shardKey(ref.Shard(), kind, ":", ref.Merchant, ":", ref.OrderID)
 }
 
 // splitKey reads the kind of a key, and whom it belongs to: orderScoped backwards. What follows the merchant is the id of
@@ -34,15 +39,15 @@ func notificationsKey(ref dispatcher.OrderRef) string { return orderScoped("n", 
 func historyKey(ref dispatcher.OrderRef) string       { return orderScoped("h", ref) }
 
 func erasedHistoryKey(ref dispatcher.OrderRef, erasure string) string {
-	return shardKey(ref.Shard(), "h~"+erasure)
+	return shardKey(ref.Shard(), "h~", erasure)
 }
 
 func laneKey(ref dispatcher.OrderRef, notificationID string) string {
-	return orderScoped("l", ref) + "/" + notificationID // no id holds a slash
+	return shardKey(ref.Shard(), "l:", ref.Merchant, ":", ref.OrderID, "/", notificationID) // no id holds a slash
 }
 
-func snapshotKey(shard int, changeID string) string   { return shardKey(shard, "c:"+changeID) }
-func deliveryKey(shard int, deliveryID string) string { return shardKey(shard, "d:"+deliveryID) }
+func snapshotKey(shard int, changeID string) string   { return shardKey(shard, "c:", changeID) }
+func deliveryKey(shard int, deliveryID string) string { return shardKey(shard, "d:", deliveryID) }
 func dueKey(shard int) string                         { return shardKey(shard, "due") }
 func eraseKey(shard int) string                       { return shardKey(shard, "erase") }
 
@@ -89,33 +94,30 @@ const (
 )
 
 func indexKey(shard int, merchant, kind, value string) string {
-	return shardKey(shard, "x:"+merchant+":"+kind+":"+value)
+	return shardKey(shard, "x:", merchant, ":", kind, ":", value)
 }
 
-// indexKeys lists the indexes that an attempt's Event enters.
-func indexKeys(d dispatcher.Delivery, outcome dispatcher.Outcome) []string {
-	shard := d.Ref().Shard()
-	keys := []string{
-		indexKey(shard, d.Merchant, indexAll, ""),
-		indexKey(shard, d.Merchant, indexOrder, d.OrderID),
-		indexKey(shard, d.Merchant, indexNotification, d.NotificationID),
-	}
+// addIndexKeys adds the indexes that an attempt's Event enters.
+func addIndexKeys(call *call, shard int, d dispatcher.Delivery, outcome dispatcher.Outcome) {
+	add := func(kind, value string) { call.addKeys(indexKey(shard, d.Merchant, kind, value)) }
+	add(indexAll, "")
+	add(indexOrder, d.OrderID)
+	add(indexNotification, d.NotificationID)
 	for _, key := range d.Scope {
-		keys = append(keys, indexKey(shard, d.Merchant, indexScope, key))
+		add(indexScope, key)
 	}
 	if d.AdapterID != "" {
-		keys = append(keys, indexKey(shard, d.Merchant, indexAdapter, d.AdapterID))
+		add(indexAdapter, d.AdapterID)
 	}
 	if d.Reference != "" {
-		keys = append(keys, indexKey(shard, d.Merchant, indexReference, d.Reference))
+		add(indexReference, d.Reference)
 	}
 	if d.Channel != "" {
-		keys = append(keys, indexKey(shard, d.Merchant, indexChannel, d.Channel))
+		add(indexChannel, d.Channel)
 	}
 	if outcome == dispatcher.Failed {
-		keys = append(keys, indexKey(shard, d.Merchant, indexFailed, ""))
+		add(indexFailed, "")
 	}
-	return keys
 }
 
 // indexMember is what stands for an Event in the index of all: it sorts by the Event's id and names its delivery. In the
