@@ -135,7 +135,7 @@ func TestFoldedIsNotReadForEachLevel(t *testing.T) {
 		if got := look(); got != 1 {
 			t.Errorf("%s: %d changes", name, got)
 		}
-		read := atBest(func() { scope.Parse(deep("1"), scope.Limits{}) })
+		read := atBest(func() { _, _ = scope.Parse(deep("1"), scope.Limits{}) })
 		if took := atBest(func() { look() }); took > 20*read {
 			t.Errorf("%s: takes %d times as long as reading it", name, took/read)
 		}
