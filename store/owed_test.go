@@ -137,6 +137,9 @@ func TestWhoDeliversNothingKeepsNothing(t *testing.T) {
 func TestWhoHasNothingIsToldAllOfTheNext(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		all, _ := lane(t, h, "strict")
+		late := h.attempt(h.read(t, all[2].ID), retried) // an Event that came while it waits stands behind its terms
+		late.To = late.From.Delivery
+		h.record(t, late)
 		asked := &counter{}
 		drainer := newHouse(t, h.plain, asked)
 		held := drainer.claimed(t, all[0].Task())
@@ -150,6 +153,16 @@ func TestWhoHasNothingIsToldAllOfTheNext(t *testing.T) {
 				t.Errorf("after %d: recorded and taken in %d round trips", i, n)
 			}
 			held = got.Held
+		}
+		for i, d := range all[:4] {
+			page, err := h.Events(t.Context(), store.Query{Merchant: d.Merchant, OrderID: d.OrderID, DeliveryID: d.ID, Limit: 9})
+			want := 1
+			if i == 2 {
+				want = 2
+			}
+			if err != nil || len(page.Entries) != want {
+				t.Errorf("delivery %d has %d Events, %v; want %d", i, len(page.Entries), err, want)
+			}
 		}
 	})
 }
