@@ -100,6 +100,7 @@ func TestChildKeepsThePromisedSettings(t *testing.T) {
 		"appendonly":       "yes",
 		"appendfsync":      "everysec",
 		"save":             "",
+		"rdbcompression":   "no",
 		"maxmemory-policy": "noeviction",
 		"databases":        "16",
 		"unixsocketperm":   "700",
