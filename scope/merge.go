@@ -16,10 +16,11 @@ func Merge(target, patch Value) Value {
 	if patch.kind != KindObject {
 		return patch
 	}
+	patch.node = patch.whole()
 	if target.kind == KindObject && len(patch.Members()) == 0 {
 		return target
 	}
-	target.node, patch.node = target.whole(), patch.whole()
+	target.node = target.whole()
 	d := draftOf(target, len(patch.Members()))
 	for i, m := range patch.Members() {
 		if m.Value.kind == KindNull {
