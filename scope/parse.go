@@ -43,32 +43,48 @@ func (l Limits) orDefault() Limits {
 // §8.1) or has half a surrogate pair (§8.2). A syntax error, told with its byte
 // offset, ends the search, and so does the hundredth fault. Input that is empty, or
 // goes on after the value, is a fault. data is neither kept nor changed.
-func Parse(data []byte, limits Limits) (Value, Faults) { return parse(data, limits, false) }
+func Parse(data []byte, limits Limits) (Value, Faults) {
+	v, faults, _ := parse(string(data), limits, false)
+	return v, faults
+}
 
 // ParseFolded is [Parse] for a document of which little is looked at: all of it is read and checked, but of the arrays and
-// objects in its members nothing is kept beside their text, which is read once more when somebody goes into one. The value
-// is the same to whoever asks it for anything.
-func ParseFolded(data []byte, limits Limits) (Value, Faults) { return parse(data, limits, true) }
+// objects in its members nothing is kept beside their text, which is read once more when somebody goes into one. White space
+// between tokens is not kept. The value is the same to whoever asks it for anything.
+func ParseFolded(data []byte, limits Limits) (Value, Faults) {
+	text := string(data)
+	v, faults, spaced := parse(text, limits, true)
+	if spaced {
+		if v, faults, spaced = parse(tight(text), limits, true); spaced || len(faults) > 0 {
+			return Parse(data, limits) // faults are told where they are in what was sent
+		}
+	}
+	return v, faults
+}
 
-func parse(data []byte, limits Limits, folding bool) (Value, Faults) {
+// parse reads a text. When it is to be folded, white space between tokens ends the reading, with nothing told but that.
+func parse(text string, limits Limits, folding bool) (v Value, faults Faults, spaced bool) {
 	p := parsers.Get().(*parser)
 	defer p.release()
-	p.src = string(data)
+	p.src = text
 	p.folding = folding
 	p.limits = limits.orDefault()
 	p.utf8 = utf8.ValidString(p.src)
 	p.surrogates = strings.Contains(p.src, `\ud`) || strings.Contains(p.src, `\uD`)
 	v, ok := p.value()
+	if p.spaced {
+		return Value{}, nil, true
+	}
 	if ok {
 		p.checkEnd()
 	}
 	if len(p.faults) > 0 {
-		return Value{}, p.faults
+		return Value{}, p.faults, false
 	}
 	if v.node != nil && len(p.src) <= len(v.text)+maxSlack {
 		v.node.room = int32(p.room)
 	}
-	return v, nil
+	return v, nil, false
 }
 
 // keepStack is how many entries a parser at rest may hold on to: room for common
@@ -84,7 +100,8 @@ type parser struct {
 	pos        int  // how far it has been read
 	utf8       bool // all of src is valid UTF-8
 	surrogates bool // src holds escapes of surrogates, paired or not
-	folding    bool // what stands in the outermost array or object is folded, if it is compact
+	folding    bool // what stands in the outermost array or object is folded
+	spaced     bool // what is to be folded has white space between its tokens, and was not read on
 	again      bool // src was read before, and is compact
 	limits     Limits
 	faults     Faults

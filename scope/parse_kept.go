@@ -25,7 +25,7 @@ func keep[T any](slab *[]T, part []T, guess int) []T {
 // in an item, 24 in a member, and there are about five members to an object.
 func (p *parser) node(n node) *node {
 	left := len(p.src) - p.pos
-	if p.folding && n.compact {
+	if p.folding {
 		left = 0 // what follows will mostly be folded
 	}
 	p.room += n.bytes()

@@ -33,7 +33,7 @@ func (p *parser) array() (Value, bool) {
 	v := Value{kind: KindArray, text: p.src[start:end]}
 	if items := p.items[bottom:]; len(items) > 0 {
 		// There is one comma less than items.
-		if n := (node{items: items, compact: compact && size-1 == end-start}); n.compact && p.folds(v) {
+		if n := (node{items: items, compact: compact && size-1 == end-start}); p.folds(v) {
 			v.node = foldedPart
 		} else {
 			v.node = p.node(n)
@@ -56,7 +56,7 @@ func (p *parser) object() (Value, bool) {
 	v := Value{kind: KindObject, text: p.src[start:end]}
 	if members := p.members[o.bottom:]; len(members) > 0 {
 		n := node{members: members, index: o.index, compact: o.compact && o.size-1 == end-start}
-		if n.compact && p.folds(v) {
+		if p.folds(v) {
 			v.node = foldedPart
 		} else {
 			if o.escaped {

@@ -9,13 +9,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// peek passes over white space and is the byte after it, 0 at the end.
+// peek passes over white space and is the byte after it, 0 at the end and where reading must end here.
 func (p *parser) peek() byte {
 	for ; p.pos < len(p.src); p.pos++ {
-		switch c := p.src[p.pos]; c {
-		case ' ', '\t', '\r', '\n':
-		default:
+		if c := p.src[p.pos]; !isSpace(c) {
 			return c
+		}
+		if p.folding {
+			p.spaced = true
+			return 0
 		}
 	}
 	return 0
@@ -151,6 +153,9 @@ var tokenOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsonte
 
 // syntax notes why the text cannot be read on, in the words of jsontext, which reads it again from its beginning.
 func (p *parser) syntax() bool {
+	if p.spaced {
+		return false
+	}
 	dec := jsontext.NewDecoder(strings.NewReader(p.src), tokenOptions...)
 	var err error
 	for err == nil {
