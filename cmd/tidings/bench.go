@@ -28,14 +28,15 @@ type benchSpeed struct {
 	Steady  time.Duration `help:"How long latencies are measured." default:"20s"`
 	Rate    int           `help:"Changes a second while latencies are measured." default:"50"`
 	Idle    time.Duration `help:"How long Tidings is watched doing nothing." default:"10s"`
+	Fanout  int           `help:"Notifications of each order: what one change is told to. The bars are for one." default:"1"`
 	Profile string        `help:"Write a CPU profile of Tidings under load (of the last round), for go tool pprof." type:"path" placeholder:"FILE"`
 	Flame   string        `help:"Draw a flame graph of such a profile (SVG)." type:"path" placeholder:"FILE"`
 }
 
 // Run measures and prints; bars that were missed are told, and are no error.
 func (c benchSpeed) Run(ctx context.Context, out output) error {
-	if c.Rounds < 1 || c.Rate < 1 || c.Rate > 100_000 || c.For < time.Second || c.Steady < 0 || c.Idle < 0 {
-		return usageError{errors.New("bench: --rounds and --rate must be at least 1 (a rate at most 100000), --for at least 1s, --steady and --idle at least 0s")}
+	if c.Rounds < 1 || c.Rate < 1 || c.Rate > 100_000 || c.For < time.Second || c.Steady < 0 || c.Idle < 0 || c.Fanout < 1 || c.Fanout > 20 {
+		return usageError{errors.New("bench: --rounds and --rate must be at least 1 (a rate at most 100000), --for at least 1s, --steady and --idle at least 0s, --fanout 1 to 20")}
 	}
 	var old bench.SpeedReport
 	if c.Compare != "" {
@@ -44,7 +45,7 @@ func (c benchSpeed) Run(ctx context.Context, out output) error {
 			return usageError{err}
 		}
 	}
-	plan := bench.SpeedPlan{Rounds: c.Rounds, For: c.For, Steady: c.Steady, Rate: c.Rate, Idle: c.Idle}
+	plan := bench.SpeedPlan{Rounds: c.Rounds, For: c.For, Steady: c.Steady, Rate: c.Rate, Idle: c.Idle, Fanout: c.Fanout}
 	if c.Quick {
 		plan.Rounds, plan.For, plan.Steady, plan.Idle = min(c.Rounds, 2), min(c.For, 1500*time.Millisecond), min(c.Steady, 2*time.Second), min(c.Idle, 3*time.Second)
 	}

@@ -25,6 +25,9 @@ func atMost(name, unit string, bar, measured float64) Bar {
 }
 
 func printBars(to io.Writer, bars []Bar) {
+	if len(bars) == 0 {
+		return
+	}
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	for _, b := range bars {
 		limit := fmt.Sprintf("<= %.5g", b.Most)

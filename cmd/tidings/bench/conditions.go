@@ -20,7 +20,8 @@ type Conditions struct {
 	Seconds float64   `json:"seconds"`               // that each run is measured
 	Idle    float64   `json:"idleSeconds,omitempty"` // that Tidings was watched doing nothing
 	Body    int       `json:"bodyBytes"`
-	Beside  bool      `json:"sideBySide,omitempty"` // runs and their baselines were made at the same time
+	Fanout  int       `json:"notificationsOfAnOrder,omitempty"` // where it is one for all
+	Beside  bool      `json:"sideBySide,omitempty"`             // runs and their baselines were made at the same time
 }
 
 func conditions(ctx context.Context, cfg Config) (Conditions, error) {
@@ -44,6 +45,9 @@ func (c Conditions) String() string {
 		c.At.Format(time.RFC3339), c.CPUs, c.System, c.Go, c.Redis, c.Body, c.Rounds)
 	if c.Seconds > 0 {
 		text += fmt.Sprintf(" of %.0f s, steady load %d changes/s", c.Seconds, c.Rate)
+	}
+	if c.Fanout > 0 {
+		text += fmt.Sprintf(", notifications of an order: %d", c.Fanout)
 	}
 	if c.Beside {
 		text += ", each run beside its baseline"

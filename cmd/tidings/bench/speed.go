@@ -15,6 +15,7 @@ type SpeedPlan struct {
 	Steady time.Duration // how long the latencies are measured; 0: not at all
 	Rate   int           // changes a second meanwhile
 	Idle   time.Duration // how long Tidings is watched doing nothing; 0: not at all
+	Fanout int           // notifications of each order in (c): what one change is told to
 }
 
 // The three ways that are compared.
@@ -60,7 +61,7 @@ func Speed(ctx context.Context, cfg Config, p SpeedPlan) (SpeedReport, error) {
 		return report, err
 	}
 	report.Conditions.Rounds, report.Conditions.Rate, report.Conditions.Seconds = p.Rounds, p.Rate, p.For.Seconds()
-	report.Conditions.Idle = p.Idle.Seconds()
+	report.Conditions.Idle, report.Conditions.Fanout = p.Idle.Seconds(), p.Fanout
 	for round := range p.Rounds {
 		measured := map[string]Way{}
 		for _, way := range ways {
