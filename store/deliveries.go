@@ -62,7 +62,7 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		addIndexKeys(call, shard, d, a.Outcome)
 	}
 	followAt, followUntil := m.Follow.args()
-	whole := s.lacking.Load()
+	whole := s.lacking.Load() > 0
 	call.addArgs(m.From.head, head, progress, d.ID, due, flag(d.InLane()),
 		millis(now.Add(s.grace)), s.retentionOf(d.Merchant).Milliseconds(), event, member, flag(always),
 		deliveryKey(shard, ""), followAt, followUntil, d.NotificationID, flag(whole))

@@ -166,6 +166,7 @@ func (s *Store) eraseRecord(ctx context.Context, id string) error {
 		}
 		if done {
 			s.owed.drop(id)
+			s.shared.drop(h.ChangeID)
 			return nil
 		}
 	}

@@ -23,6 +23,8 @@ const (
 	owedRoom  = 1 << 10  // about what one has beside its document
 	// owedStay is for how long what is owed is kept for an attempt: a delivery that waits for longer waits for its target.
 	owedStay = time.Minute
+	// sharedBytes is of all snapshots that were read and that several deliveries share: these are made at about the same time.
+	sharedBytes = 8 << 20
 )
 
 // keepOwed keeps what a commit owes until it is settled, if there is room. It holds on to nothing of the request that the
@@ -78,7 +80,7 @@ func (s *Store) claimed(ctx context.Context, told told) (c Claim, err error) {
 		told.terms = p.terms
 	}
 	what, kept := s.owed.get(told.id)
-	s.lacking.Store(!kept)
+	s.noteKept(kept)
 	if kept {
 		c.Held, err = p.onto(what.terms)
 	} else {
@@ -101,6 +103,19 @@ func (s *Store) claimed(ctx context.Context, told told) (c Claim, err error) {
 		c.Notification = &n
 	}
 	return c, nil
+}
+
+// tellAll is for how many claims all is told after one that was not kept here. Where some are kept and some are not, being told
+// in vain is some hundred bytes, and asking is a round trip.
+const tellAll = 32
+
+func (s *Store) noteKept(kept bool) {
+	switch {
+	case !kept:
+		s.lacking.Store(tellAll)
+	case s.lacking.Load() > 0:
+		s.lacking.Add(-1)
+	}
 }
 
 // told is what a script tells of a delivery that it claimed.
@@ -152,6 +167,7 @@ func (s *Store) readOwed(ctx context.Context, told told, p parts) (what owed, h 
 func (s *Store) readSnapshot(ctx context.Context, shard int, told told, p parts, terms dispatcher.Delivery, inTerms *snapshotRecord) (*dispatcher.Snapshot, error) {
 	var snap dispatcher.Snapshot
 	var err error
+	shared := p.payload == payloadOfChange
 	switch {
 	case p.payload == payloadGone, told.snapshotGone:
 		return nil, nil
@@ -160,6 +176,9 @@ func (s *Store) readSnapshot(ctx context.Context, shard int, told told, p parts,
 	case p.payload == payloadInTerms:
 		snap, err = inTerms.of(terms).snapshot()
 	default:
+		if kept, there := s.shared.get(terms.ChangeID); there {
+			return kept, nil
+		}
 		if told.snapshot == "" {
 			told.snapshot, err = s.rdb.HGet(ctx, snapshotKey(shard, terms.ChangeID), "b").Result()
 			if errors.Is(err, redis.Nil) {
@@ -173,6 +192,9 @@ func (s *Store) readSnapshot(ctx context.Context, shard int, told told, p parts,
 	}
 	if err != nil {
 		return nil, err
+	}
+	if shared {
+		s.shared.put(terms.ChangeID, &snap, owedRoom+snap.Order.Document.Bytes())
 	}
 	return &snap, nil
 }

@@ -70,9 +70,10 @@ type Store struct {
 	grace     time.Duration
 	now       func() time.Time
 	opened    *cache[sealedNotification, dispatcher.Notification]
-	owed      *shelf[owed] // by the id of the delivery
-	lacking   atomic.Bool  // what the last claim needed was not there: the next is better told all
-	elsewhere bool         // deliveries are made
+	owed      *shelf[owed]                         // by the id of the delivery
+	shared    *cache[string, *dispatcher.Snapshot] // by the id of the change, which owes several deliveries
+	lacking   atomic.Int32                         // claims that are still told all, because what one needed was not kept here
+	elsewhere bool                                 // deliveries are made
 }
 
 // New returns a Store over the client, which should have ContextTimeoutEnabled set.
@@ -80,6 +81,7 @@ func New(cfg Config) *Store {
 	s := &Store{rdb: cfg.Redis, sealer: cfg.Sealer, retention: cfg.Retention, merchants: cfg.MerchantRetention, grace: cfg.Grace, now: cfg.Now}
 	s.opened = newCache[sealedNotification, dispatcher.Notification](openedBytes)
 	s.owed = newShelf[owed](owedBytes, owedStay)
+	s.shared = newCache[string, *dispatcher.Snapshot](sharedBytes)
 	s.elsewhere = cfg.Elsewhere
 	if s.retention <= 0 {
 		s.retention = DefaultRetention
