@@ -166,3 +166,58 @@ func TestWhoHasNothingIsToldAllOfTheNext(t *testing.T) {
 		}
 	})
 }
+
+// Of a backlog of which some was committed here and some was not, nothing more is asked for.
+func TestWhoLackedSomethingIsToldAllForAWhile(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		asked := &counter{}
+		drainer := newHouse(t, h.plain, asked)
+		drainer.clock = h.clock
+		var all []dispatcher.Delivery
+		for i, committer := range []*house{h, drainer, h, drainer, h} {
+			var put []dispatcher.Notification
+			if i == 0 {
+				put = append(put, notification(t, "n1", "strict"))
+			}
+			owed, _ := committer.put(t, order("lane"), status(fmt.Sprint(i)), put...)
+			all = append(all, owed...)
+		}
+		held := drainer.claimed(t, all[0].Task())
+		for i, want := range []int64{0, 1, 1, 1} { // the first time Redis is told the script
+			trips := asked.trips.Load()
+			got := drainer.taken(t, drainer.record(t, drainer.following(held, delivered)))
+			if n := asked.trips.Load() - trips; got.Held.ID != all[i+1].ID || got.Snapshot == nil || want > 0 && n != want {
+				t.Errorf("%d: %s in %d round trips, want %s in %d", i, got.Held.ID, n, all[i+1].ID, want)
+			}
+			held = got.Held
+		}
+	})
+}
+
+// What several deliveries share is read once by who did not commit it.
+func TestASharedSnapshotIsReadOnce(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		first := h.both(t, order("1"))
+		second, _ := h.put(t, order("1"), status("paid"))
+		asked := &counter{}
+		drainer := newHouse(t, h.plain, asked)
+		drainer.claimed(t, h.one(t, order("2"), "strict").Task()) // so that Redis knows the script, and all is told
+		var snapshots []*dispatcher.Snapshot
+		for i, d := range first {
+			held := drainer.claimed(t, d.Task())
+			if i == 0 {
+				drainer.record(t, store.Move{From: held, To: held.Delivery})
+				held = drainer.read(t, d.ID)
+			}
+			trips := asked.trips.Load()
+			got := drainer.taken(t, drainer.record(t, drainer.following(held, delivered)))
+			if n, want := asked.trips.Load()-trips, int64(2-i); got.Held.ID != second[i].ID || n != want {
+				t.Errorf("%s in %d round trips, want %s in %d", got.Held.ID, n, second[i].ID, want)
+			}
+			snapshots = append(snapshots, got.Snapshot)
+		}
+		if snapshots[0] == nil || snapshots[1] != snapshots[0] || string(snapshots[0].Order.Document.JSON()) != status("paid") {
+			t.Errorf("%+v, %+v", snapshots[0], snapshots[1])
+		}
+	})
+}
