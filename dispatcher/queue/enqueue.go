@@ -17,10 +17,12 @@ func (p *Producer) Enqueue(ctx context.Context, tasks ...dispatcher.Task) {
 	if len(tasks) == 0 {
 		return
 	}
-	for _, t := range tasks {
-		p.enqueue(ctx, t, p.fair.queue(t.Merchant))
+	queues := make([]string, len(tasks))
+	for i, t := range tasks {
+		queues[i] = p.fair.queue(t.Merchant)
+		p.enqueue(ctx, t, queues[i])
 	}
-	p.ringer.ring()
+	p.ringer.ring(queues...)
 }
 
 // enqueueAt enqueues a delivery that has no task in Asynq yet, to be run later.
@@ -32,7 +34,7 @@ func (p *Producer) enqueueAt(ctx context.Context, t dispatcher.Task, at time.Tim
 func (p *Producer) enqueueAhead(ctx context.Context, tasks ...dispatcher.Task) {
 	for _, t := range tasks {
 		p.enqueue(ctx, t, Name)
-		p.ringer.ring()
+		p.ringer.ring(Name)
 	}
 }
 

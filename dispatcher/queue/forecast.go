@@ -42,7 +42,7 @@ func (f *Forecast) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 // ProcessHook implements redis.Hook.
 func (f *Forecast) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		forward, set, ok := forwarding(cmd)
+		forward, set, _, ok := forwarding(cmd)
 		if !ok {
 			err := next(ctx, cmd)
 			f.put(cmd) // also with an error: it may have happened
@@ -109,13 +109,15 @@ func waitingSet(key string) bool {
 	return strings.HasPrefix(key, "asynq:{") && (strings.HasSuffix(key, ":retry") || strings.HasSuffix(key, ":scheduled"))
 }
 
-// forwarding recognises Asynq's script that moves tasks whose time has come, and says from where. A test holds Asynq to it.
-func forwarding(cmd redis.Cmder) (script *redis.Cmd, set string, ok bool) {
+// forwarding recognises Asynq's script that moves tasks whose time has come, and says from where and into which queue. A test
+// holds Asynq to it.
+func forwarding(cmd redis.Cmder) (script *redis.Cmd, set, queue string, ok bool) {
 	script, ok = cmd.(*redis.Cmd)
 	if !ok || cmd.Name() != "evalsha" && cmd.Name() != "eval" || len(cmd.Args()) != 9 {
-		return nil, "", false
+		return nil, "", "", false
 	}
 	set, _ = cmd.Args()[3].(string)
 	to, _ := cmd.Args()[4].(string)
-	return script, set, waitingSet(set) && strings.HasPrefix(to, "asynq:{") && strings.HasSuffix(to, ":pending")
+	queue, pending := queueOf(to, ":pending")
+	return script, set, queue, waitingSet(set) && pending
 }

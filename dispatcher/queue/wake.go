@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,17 +16,22 @@ import (
 
 // Bell wakes idle Asynq servers. A server that polls every 10 ms picks a task up quickly and costs a tenth of a CPU;
 // one that polls every second is cheap and slow. A Bell makes it both quick and cheap: it hangs in the client that the
-// server dequeues with. When all queues are empty, it lets the dequeue wait until somebody enqueues (or maxIdle passes)
-// before the server polls again. When only one is, it answers for that one without asking Redis, until somebody
-// enqueues (or stillEmpty passes). Producers ring it in their own process, and by pub/sub in all others.
+// server dequeues with. A queue that was found empty is taken to be so until somebody enqueues into it (or maxIdle passes);
+// while all are, a dequeue waits before it goes on. Producers ring it in their own process, and by pub/sub in all others.
 type Bell struct {
 	name    string // of this process, so that it does not hear its own publishing
 	mu      sync.Mutex
-	rung    chan struct{}        // closed and replaced by every ring
-	empty   map[string]time.Time // queue -> when it was found empty since the last ring
-	gates   chan struct{}        // told when a gate has changed, in whatever process
+	rung    chan struct{} // closed and replaced by every ring
+	queues  map[string]*known
+	gates   chan struct{} // told when a gate has changed, in whatever process
 	stopped chan struct{}
 	once    sync.Once
+}
+
+// known is what a Bell knows of a queue.
+type known struct {
+	came  int       // counts what has come into it: rings, and tasks that were found without one
+	empty time.Time // when it was found empty, if nothing has come since
 }
 
 const (
@@ -34,62 +40,73 @@ const (
 	maxIdle = 2 * time.Second
 	// wakeEvery bounds how often a producer publishes: once, and then what came meanwhile together.
 	wakeEvery = 5 * time.Millisecond
-	// stillEmpty is how long a queue that was found empty is taken to be so while tasks come from the other.
-	stillEmpty = 20 * time.Millisecond
 )
 
 // NewBell returns a Bell that nobody has rung. The queues are those that servers dequeue from with it: it must not take
 // them all for empty while one was never looked at. A Bell that is only rung needs none.
 func NewBell(queues ...string) *Bell {
-	b := &Bell{name: rand.Text(), rung: make(chan struct{}), empty: map[string]time.Time{}, gates: make(chan struct{}, 1), stopped: make(chan struct{})}
+	b := &Bell{name: rand.Text(), rung: make(chan struct{}), queues: map[string]*known{}, gates: make(chan struct{}, 1), stopped: make(chan struct{})}
 	for _, queue := range queues {
-		b.empty[queue] = time.Time{}
+		b.queues[queue] = &known{}
 	}
 	return b
 }
 
-// Ring lets everyone who waits go on.
-func (b *Bell) Ring() {
+// Ring lets everyone who waits look into those queues; into all, when none is named.
+func (b *Bell) Ring(queues ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	close(b.rung)
 	b.rung = make(chan struct{})
-	for queue := range b.empty {
-		b.empty[queue] = time.Time{}
+	for queue, k := range b.queues {
+		if len(queues) == 0 || slices.Contains(queues, queue) {
+			k.came++
+			k.empty = time.Time{}
+		}
 	}
 }
 
 // Stop lets everyone go on for good: a server that shuts down must not be kept waiting.
 func (b *Bell) Stop() { b.once.Do(func() { close(b.stopped) }) }
 
-// next returns the next ring, and whether the queue has just been found empty.
-func (b *Bell) next(queue string) (rung <-chan struct{}, empty bool) {
+// quiet returns the next ring, and for how long still all queues are taken to be empty.
+func (b *Bell) quiet() (rung <-chan struct{}, left time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.rung, time.Since(b.empty[queue]) < stillEmpty
+	if len(b.queues) == 0 {
+		return b.rung, 0
+	}
+	left = maxIdle
+	for _, k := range b.queues {
+		left = min(left, maxIdle-time.Since(k.empty))
+	}
+	return b.rung, left
 }
 
-// found notes what a dequeue came to, unless somebody has rung meanwhile.
-func (b *Bell) found(queue string, rung <-chan struct{}, empty bool) {
+// look reports whether a queue may hold something, and what has come into it so far.
+func (b *Bell) look(queue string) (came int, may bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	at := time.Time{}
-	if empty && b.rung == rung {
-		at = time.Now()
+	k := b.queues[queue]
+	if k == nil {
+		k = &known{}
+		b.queues[queue] = k
 	}
-	b.empty[queue] = at
+	return k.came, time.Since(k.empty) >= maxIdle
 }
 
-// idle reports whether all queues have just been found empty.
-func (b *Bell) idle() bool {
+// found notes what a dequeue came to. Something may have come since it began.
+func (b *Bell) found(queue string, came int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, at := range b.empty {
-		if time.Since(at) >= stillEmpty {
-			return false
-		}
+	k := b.queues[queue]
+	switch {
+	case err == nil:
+		k.came++
+		k.empty = time.Time{}
+	case errors.Is(err, redis.Nil) && k.came == came:
+		k.empty = time.Now()
 	}
-	return true
 }
 
 // Listen rings whenever a producer of another process publishes, and tells the keeper of gates that were changed, until the
@@ -120,14 +137,16 @@ func (b *Bell) heard(message any) {
 	case *redis.Message:
 		channel, from = m.Channel, m.Payload
 	}
-	switch {
-	case channel == store.GatesChannel:
+	switch channel {
+	case store.GatesChannel:
 		select {
 		case b.gates <- struct{}{}:
 		default: // the keeper has not yet looked
 		}
-	case channel == wakeChannel && from != b.name:
-		b.Ring()
+	case wakeChannel:
+		if rung := strings.Fields(from); len(rung) == 0 || rung[0] != b.name {
+			b.Ring(rung[min(1, len(rung)):]...)
+		}
 	}
 }
 
@@ -139,38 +158,43 @@ func (b *Bell) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 	return next
 }
 
-// ProcessHook implements redis.Hook: a dequeue waits when all queues are empty. The ring is taken before the dequeue, so
-// that what is enqueued between the two is not slept through.
+// ProcessHook implements redis.Hook: a dequeue waits while all queues are empty, and asks Redis only for one that may not be.
+// It waits before it asks, and so in the first of the queues: those after it are asked without another pause of Asynq's.
 func (b *Bell) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		queue, ok := dequeued(cmd)
 		if !ok {
 			err := next(ctx, cmd)
-			if err == nil && forwarded(cmd) {
-				b.Ring()
+			if to, moved := forwarded(cmd); err == nil && moved {
+				b.Ring(to)
 			}
 			return err
 		}
-		rung, empty := b.next(queue)
-		err := error(redis.Nil)
-		if empty {
-			cmd.SetErr(err)
-		} else {
-			err = next(ctx, cmd)
-			b.found(queue, rung, errors.Is(err, redis.Nil))
+		b.wait(ctx)
+		came, may := b.look(queue)
+		if !may {
+			cmd.SetErr(redis.Nil)
+			return redis.Nil
 		}
-		if !errors.Is(err, redis.Nil) || !b.idle() {
-			return err
-		}
-		idle := time.NewTimer(maxIdle)
-		defer idle.Stop()
-		select {
-		case <-rung:
-		case <-idle.C:
-		case <-b.stopped:
-		case <-ctx.Done():
-		}
+		err := next(ctx, cmd)
+		b.found(queue, came, err)
 		return err
+	}
+}
+
+// wait returns when some queue may hold something.
+func (b *Bell) wait(ctx context.Context) {
+	rung, left := b.quiet()
+	if left <= 0 {
+		return
+	}
+	idle := time.NewTimer(left)
+	defer idle.Stop()
+	select {
+	case <-rung:
+	case <-idle.C:
+	case <-b.stopped:
+	case <-ctx.Done():
 	}
 }
 
@@ -186,41 +210,66 @@ func dequeued(cmd redis.Cmder) (queue string, ok bool) {
 	}
 	for i, suffix := range []string{":pending", ":paused", ":active", ":lease"} {
 		key, _ := args[3+i].(string)
-		if !strings.HasPrefix(key, "asynq:{") || !strings.HasSuffix(key, suffix) {
+		if queue, ok = queueOf(key, suffix); !ok {
 			return "", false
 		}
-		queue = strings.TrimSuffix(key, suffix)
 	}
-	return strings.TrimSuffix(strings.TrimPrefix(queue, "asynq:{"), "}"), true
+	return queue, true
 }
 
-// forwarded reports whether a command is the script of Asynq's forwarders, and has moved something.
-func forwarded(cmd redis.Cmder) bool {
-	script, _, ok := forwarding(cmd)
+// queueOf names the queue of a key of Asynq's that ends so.
+func queueOf(key, suffix string) (queue string, ok bool) {
+	if queue, ok = strings.CutPrefix(key, "asynq:{"); !ok {
+		return "", false
+	}
+	return strings.CutSuffix(queue, "}"+suffix)
+}
+
+// forwarded reports whether a command is the script of Asynq's forwarders, and has moved something, and into which queue.
+func forwarded(cmd redis.Cmder) (queue string, ok bool) {
+	script, _, to, ok := forwarding(cmd)
 	if !ok {
-		return false
+		return "", false
 	}
 	moved, err := script.Int()
-	return err == nil && moved > 0
+	return to, err == nil && moved > 0
 }
 
 // ringer publishes rings, many together.
 type ringer struct {
-	bell *Bell
-	rdb  redis.UniversalClient
-	due  chan struct{}
+	bell   *Bell
+	rdb    redis.UniversalClient
+	due    chan struct{}
+	mu     sync.Mutex
+	queues []string // that were rung for since it last published
 }
 
 func newRinger(bell *Bell, rdb redis.UniversalClient) *ringer {
 	return &ringer{bell: bell, rdb: rdb, due: make(chan struct{}, 1)}
 }
 
-func (r *ringer) ring() {
-	r.bell.Ring()
+func (r *ringer) ring(queues ...string) {
+	r.bell.Ring(queues...)
+	r.mu.Lock()
+	for _, queue := range queues {
+		if !slices.Contains(r.queues, queue) {
+			r.queues = append(r.queues, queue)
+		}
+	}
+	r.mu.Unlock()
 	select {
 	case r.due <- struct{}{}:
 	default: // one is due already and covers this, too
 	}
+}
+
+// message names the process, and the queues that were rung for, if any since the last.
+func (r *ringer) message() (text string, any bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text, any = r.bell.name+" "+strings.Join(r.queues, " "), len(r.queues) > 0
+	r.queues = r.queues[:0]
+	return text, any
 }
 
 // run publishes until the context ends. A publish that fails is not repeated: idle servers poll every maxIdle anyway.
@@ -233,7 +282,9 @@ func (r *ringer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-r.due:
-			_ = r.rdb.Publish(ctx, wakeChannel, r.bell.name).Err()
+			if text, any := r.message(); any {
+				_ = r.rdb.Publish(ctx, wakeChannel, text).Err()
+			}
 		}
 		pause.Reset(wakeEvery)
 		select {

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -77,6 +78,79 @@ func TestServerThatBeginsLooksIntoEveryQueue(t *testing.T) {
 	}
 	bell.Stop()
 	server.Shutdown()
+}
+
+// asked counts how often Redis is asked for tasks, by the queue's key.
+type asked struct {
+	through
+	mu     sync.Mutex
+	queues map[string]int
+}
+
+func (a *asked) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if args := cmd.Args(); cmd.Name() == "evalsha" && len(args) > 3 {
+			key, _ := args[3].(string)
+			a.mu.Lock()
+			a.queues[key]++
+			a.mu.Unlock()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+// Who is rung for one queue looks into that one only, and only until it is empty: a ring of another process names it, too.
+func TestWhoIsRungAsksForTheQueueThatWasNamed(t *testing.T) {
+	t.Parallel()
+	rdb := storetest.Mini(t)
+	client := clientBeside(t, rdb)
+	bell, count := queue.NewBell(queue.Name, queue.BulkName), &asked{queues: map[string]int{}}
+	client.AddHook(bell)
+	client.AddHook(count)
+	go bell.Listen(t.Context(), rdb)
+	var servers []*asynq.Server
+	handled := make(chan time.Time, 1)
+	for range 2 {
+		server := asynq.NewServerFromRedisClient(client, asynq.Config{
+			Concurrency: 4, Queues: map[string]int{queue.Name: 1, queue.BulkName: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel,
+		})
+		if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { handled <- time.Now(); return nil })); err != nil {
+			t.Fatal(err)
+		}
+		servers = append(servers, server)
+	}
+	defer func() {
+		bell.Stop()
+		for _, server := range servers {
+			server.Shutdown()
+		}
+	}()
+	began := time.Now()
+	const tasks = 40
+	var took []time.Duration
+	for i := range tasks {
+		if _, err := asynq.NewClientFromRedisClient(rdb).Enqueue(asynq.NewTask("x", nil), asynq.Queue(queue.Name)); err != nil {
+			t.Fatal(err)
+		}
+		rung := time.Now()
+		if i%2 == 0 {
+			bell.Ring(queue.Name)
+		} else if err := rdb.Publish(t.Context(), "td:wake", "another "+queue.Name).Err(); err != nil {
+			t.Fatal(err)
+		}
+		took = append(took, (<-handled).Sub(rung))
+	}
+	slices.Sort(took)
+	if median := took[tasks/2]; median > 200*time.Millisecond {
+		t.Errorf("median from ring to running %v; all: %v", median, took)
+	}
+	count.mu.Lock()
+	defer count.mu.Unlock()
+	// One that finds it, and one for each server that finds nothing; and what is asked in vain every 2 s.
+	idle := 4 + 2*int(time.Since(began)/(2*time.Second))
+	if named, other := count.queues["asynq:{"+queue.Name+"}:pending"], count.queues["asynq:{"+queue.BulkName+"}:pending"]; named > 3*tasks+idle || other > 4+idle {
+		t.Errorf("%d tasks: asked %d times, and %d times for the other queue", tasks, named, other)
+	}
 }
 
 func TestIdleWorkerPicksUpAtOnce(t *testing.T) {
