@@ -25,9 +25,14 @@ func (p *Producer) Enqueue(ctx context.Context, tasks ...dispatcher.Task) {
 	p.ringer.ring(queues...)
 }
 
-// enqueueAt enqueues a delivery that has no task in Asynq yet, to be run later.
+// enqueueAt enqueues a delivery that has no task in Asynq yet, to be run later. When that has come already (it took long to
+// record what went before), Asynq makes it pending at once, and somebody must look.
 func (p *Producer) enqueueAt(ctx context.Context, t dispatcher.Task, at time.Time) {
-	p.enqueue(ctx, t, p.fair.queue(t.Merchant), asynq.ProcessAt(wholeSecond(at)))
+	queue, at := p.fair.queue(t.Merchant), wholeSecond(at)
+	p.enqueue(ctx, t, queue, asynq.ProcessAt(at))
+	if !at.After(time.Now()) {
+		p.ringer.ring(queue)
+	}
 }
 
 // enqueueAhead enqueues deliveries that the keeper let out: they have waited already.
