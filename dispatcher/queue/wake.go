@@ -160,6 +160,7 @@ func (b *Bell) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 
 // ProcessHook implements redis.Hook: a dequeue waits while all queues are empty, and asks Redis only for one that may not be.
 // It waits before it asks, and so in the first of the queues: those after it are asked without another pause of Asynq's.
+// Asynq reckoned the lease before: by maxIdle of its 30 s it may be shorter, and it is extended every 5 s.
 func (b *Bell) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		queue, ok := dequeued(cmd)

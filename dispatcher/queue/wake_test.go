@@ -2,13 +2,16 @@ package queue_test
 
 import (
 	"context"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/dispatcher"
@@ -152,6 +155,54 @@ func TestWhoIsRungAsksForTheQueueThatWasNamed(t *testing.T) {
 	if named, other := count.queues["asynq:{"+queue.Name+"}:pending"], count.queues["asynq:{"+queue.BulkName+"}:pending"]; named > 5*tasks+idle || other > 12+idle {
 		t.Errorf("%d tasks: asked %d times, and %d times for the other queue", tasks, named, other)
 	}
+}
+
+// Other processes are told of the queue that something was enqueued into.
+func TestProducerTellsOthersWhereSomethingCame(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0)
+		told := rdb.Subscribe(t.Context(), "td:wake")
+		defer told.Close()
+		if _, err := told.Receive(t.Context()); err != nil { // subscribed
+			t.Fatal(err)
+		}
+		h.register("http://127.0.0.1:1/", nil)
+		h.change("created")
+		if words := strings.Fields(awaitMessage(t, told)); len(words) != 2 || words[1] != queue.Name {
+			t.Errorf("told %q", words)
+		}
+	})
+}
+
+// A retry that is to come later is nothing to look at. One that is due when it gets its task is: Asynq makes that pending at once.
+func TestProducerRingsForARetryThatIsDueAlready(t *testing.T) {
+	t.Parallel()
+	rdb := storetest.Mini(t)
+	producer := queue.NewProducer(queue.ProducerConfig{Redis: rdb, Bell: queue.NewBell(), Log: slog.New(slog.DiscardHandler),
+		Metrics: queue.NewMetrics(prometheus.NewRegistry()), Now: time.Now})
+	for _, c := range []struct {
+		in   time.Duration
+		rung []string
+	}{{time.Hour, nil}, {-time.Minute, []string{queue.Name}}} {
+		queue.EnqueueAt(producer, t.Context(), dispatcher.Task{DeliveryID: c.in.String(), Generation: 1, Merchant: "acme"}, time.Now().Add(c.in))
+		if got := queue.Rung(producer); !slices.Equal(got, c.rung) {
+			t.Errorf("in %v: rung for %q, want %q", c.in, got, c.rung)
+		}
+		if pending := rdb.LLen(t.Context(), "asynq:{"+queue.Name+"}:pending").Val(); int(pending) != len(c.rung) {
+			t.Errorf("in %v: %d pending", c.in, pending)
+		}
+	}
+}
+
+func awaitMessage(t *testing.T, from *redis.PubSub) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	message, err := from.ReceiveMessage(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return message.Payload
 }
 
 func TestIdleWorkerPicksUpAtOnce(t *testing.T) {

@@ -1,0 +1,7 @@
+package queue
+
+// EnqueueAt is for tests of when it rings.
+var EnqueueAt = (*Producer).enqueueAt
+
+// Rung are the queues that a producer, which does not run, has still to tell others of.
+func Rung(p *Producer) []string { return p.ringer.queues }
