@@ -31,10 +31,22 @@ func packer() {
 	room := make([]byte, 1+s2.MaxEncodedLen(largeFrom))
 	room[0] = packedS2
 	for j := range queue {
-		j.packed <- bytes.Clone(room[:1+len(dictionary.Encode(room[1:], j.plain))])
+		j.packed <- encode(room, j.plain)
 	}
 }
 
+// encode returns nil where the encoder panics: on a goroutine that belongs to nobody that would end the process, and what is
+// not packed is kept as it is.
+func encode(room, plain []byte) (packed []byte) {
+	defer func() {
+		if recover() != nil {
+			packed = nil
+		}
+	}()
+	return bytes.Clone(room[:1+len(dictionary.Encode(room[1:], plain))])
+}
+
+// withDictionary returns nil where the encoder failed.
 func withDictionary(plain []byte) []byte {
 	begin()
 	j := jobs.Get().(*job)
