@@ -19,7 +19,18 @@ type benchCommand struct {
 	Isolation benchIsolation `cmd:"" help:"Measure whether one bad target, or one busy merchant, slows others down."`
 }
 
+// benchOn is what all measurements have in common.
+type benchOn struct {
+	TCP bool `help:"Reach Redis over TCP on 127.0.0.1, as one is reached that is shared, not over a unix socket (needs Redis 7)."`
+}
+
+func (on benchOn) config(out output) (bench.Config, error) {
+	binary, err := os.Executable()
+	return bench.Config{Binary: binary, Progress: out.Err, TCP: on.TCP}, err
+}
+
 type benchSpeed struct {
+	benchOn
 	Quick   bool          `help:"At most two short rounds, within a minute."`
 	JSON    bool          `help:"Print one JSON object."`
 	Compare string        `help:"Tell what changed since an old report (made by --json)." type:"path" placeholder:"FILE"`
@@ -49,7 +60,7 @@ func (c benchSpeed) Run(ctx context.Context, out output) error {
 	if c.Quick {
 		plan.Rounds, plan.For, plan.Steady, plan.Idle = min(c.Rounds, 2), min(c.For, 1500*time.Millisecond), min(c.Steady, 2*time.Second), min(c.Idle, 3*time.Second)
 	}
-	cfg, err := benchConfig(out)
+	cfg, err := c.config(out)
 	if err != nil {
 		return err
 	}
@@ -84,6 +95,7 @@ func (c benchSpeed) Run(ctx context.Context, out output) error {
 var errBenchSmall = errors.New("bench: --rounds and --rate must be at least 1 (a rate at most 100000), --window and --timeout at least 1s, --burst at least 0")
 
 type benchIsolation struct {
+	benchOn
 	Quick   bool          `help:"One short round (about six minutes)."`
 	JSON    bool          `help:"Print one JSON object."`
 	Only    string        `help:"Only some scenes: ten, thousand, plain or burst; hang is the shortest." enum:"all,hang,ten,thousand,plain,burst" default:"all"`
@@ -110,7 +122,7 @@ func (c benchIsolation) Run(ctx context.Context, out output) error {
 	if c.Quick {
 		plan.Rounds, plan.Warm, plan.Window, plan.Burst = 1, 2*time.Second, c.Timeout+2*time.Second, min(plan.Burst, 10_000)
 	}
-	cfg, err := benchConfig(out)
+	cfg, err := c.config(out)
 	if err != nil {
 		return err
 	}
@@ -130,11 +142,6 @@ func printReport(out output, asJSON bool, report printed) error {
 	}
 	report.Print(out.Out)
 	return nil
-}
-
-func benchConfig(out output) (bench.Config, error) {
-	binary, err := os.Executable()
-	return bench.Config{Binary: binary, Progress: out.Err}, err
 }
 
 // benchProcess is what the bench runs in processes of their own. They end when their standard input does: with the bench.

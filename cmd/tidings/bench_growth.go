@@ -8,6 +8,7 @@ import (
 )
 
 type benchGrowth struct {
+	benchOn
 	Quick      bool     `help:"One round of small numbers (about two minutes)."`
 	JSON       bool     `help:"Print one JSON object."`
 	Only       []string `help:"Only some parts: ingest, fanout, size, backlog, workers, queries." enum:"ingest,fanout,size,backlog,workers,queries" default:"ingest,fanout,size,backlog,workers,queries"`
@@ -36,7 +37,7 @@ func (c benchGrowth) Run(ctx context.Context, out output) error {
 		plan.Rounds, plan.Deliveries = 1, min(c.Deliveries, quickDeliveries)
 		plan.Open, plan.Events = min(c.Open, quickOpen), min(c.Events, quickEvents)
 	}
-	cfg, err := benchConfig(out)
+	cfg, err := c.config(out)
 	if err != nil {
 		return err
 	}

@@ -70,11 +70,14 @@ func TestBenchMeasuresAllWays(t *testing.T) {
 	}
 }
 
-func TestBenchMeasuresSeveralNotificationsOfAnOrder(t *testing.T) {
+func TestBenchMeasuresSeveralNotificationsOfAnOrderOverTCP(t *testing.T) {
 	t.Parallel()
 	needRedisServer(t)
 	var got bench.SpeedReport
-	runBench(t, &got, "--rounds", "1", "--json", "--for", "1s", "--steady", "500ms", "--idle", "0s", "--fanout", "3")
+	runBench(t, &got, "--rounds", "1", "--json", "--for", "1s", "--steady", "500ms", "--idle", "0s", "--fanout", "3", "--tcp")
+	if !strings.HasSuffix(got.Conditions.Redis, ", TCP") {
+		t.Errorf("Redis %s", got.Conditions.Redis)
+	}
 	c := got.Runs[0]["c"]
 	if c.Recorded < c.Delivered || c.Delivered == 0 || c.Delivered%3 > 0 || c.Steady.Count != 3*got.Runs[0]["b"].Steady.Count || len(got.Bars) > 0 {
 		t.Errorf("%+v, %+v", c, got.Bars)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -36,7 +37,15 @@ func conditions(ctx context.Context, cfg Config) (Conditions, error) {
 	if err != nil {
 		return c, fmt.Errorf("ask Redis for its version: %w", err)
 	}
-	c.Redis = info["Server"]["redis_version"] + ", appendonly yes, appendfsync everysec, unix socket"
+	own, err := s.rdb.ClientInfo(ctx).Result()
+	if err != nil {
+		return c, fmt.Errorf("ask Redis how it is reached: %w", err)
+	}
+	over := "unix socket"
+	if strings.HasPrefix(own.Addr, "127.0.0.1:") {
+		over = "TCP"
+	}
+	c.Redis = info["Server"]["redis_version"] + ", appendonly yes, appendfsync everysec, " + over
 	return c, nil
 }
 

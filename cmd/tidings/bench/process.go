@@ -16,6 +16,7 @@ import (
 type Config struct {
 	Binary   string    // tidings itself; it plays the receivers and Tidings in processes of their own
 	Progress io.Writer // what is being done, for people
+	TCP      bool      // Redis is reached over TCP, not over a unix socket
 	Profile  string    // file for a CPU profile of Tidings while it is loaded as hard as it goes; "" for none
 }
 

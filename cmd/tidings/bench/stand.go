@@ -8,10 +8,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"sync"
 	"time"
 
@@ -29,6 +31,8 @@ type stand struct {
 	receivers *receivers
 	dir       string
 	redis     *embedded.Redis // nil where only the bare loop is measured
+	network   string          // "unix" or "tcp": how that is reached
+	address   string          // where
 	rdb       *redis.Client
 	tidings   []*tidings // the API is the first's; none: nothing of Tidings is measured
 	token     string
@@ -73,7 +77,7 @@ func newStand(ctx context.Context, cfg Config, p parts) (s *stand, err error) {
 	}
 	s.opened(s.receivers.process.kill)
 	if p.redis {
-		if err := s.openRedis(ctx); err != nil {
+		if err := s.openRedis(ctx, cfg); err != nil {
 			return s, err
 		}
 	}
@@ -95,7 +99,7 @@ func (s *stand) close() {
 	s.closers = nil
 }
 
-func (s *stand) openRedis(ctx context.Context) (err error) {
+func (s *stand) openRedis(ctx context.Context, cfg Config) (err error) {
 	server, found := embedded.Find()
 	if !found {
 		return ErrNoRedis
@@ -105,23 +109,57 @@ func (s *stand) openRedis(ctx context.Context) (err error) {
 		return err
 	}
 	s.opened(func() { _ = s.redis.Kill() }) // nothing of it is kept
+	s.network, s.address = "unix", s.redis.Options().Addrs[0]
+	if cfg.TCP {
+		if err := s.listenTCP(ctx); err != nil {
+			return err
+		}
+	}
 	s.rdb = s.client(8)
 	s.opened(func() { _ = s.rdb.Close() })
 	return nil
 }
 
+// listenTCP has Redis listen on a free port of 127.0.0.1, too, where it is reached from now on.
+func (s *stand) listenTCP(ctx context.Context) error {
+	rdb := s.client(1)
+	defer rdb.Close()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	address := listener.Addr().(*net.TCPAddr)
+	_ = listener.Close() // Redis wants it now
+	if err := rdb.ConfigSet(ctx, "bind", "127.0.0.1").Err(); err != nil {
+		return fmt.Errorf("bind Redis to 127.0.0.1: %w", err)
+	}
+	if err := rdb.ConfigSet(ctx, "port", strconv.Itoa(address.Port)).Err(); err != nil {
+		return fmt.Errorf("have Redis listen on a port: %w", err)
+	}
+	s.network, s.address = "tcp", address.String()
+	return nil
+}
+
+// redisURL is that of the settings of Tidings.
+func (s *stand) redisURL() string {
+	if s.network == "tcp" {
+		return "redis://" + s.address
+	}
+	return "unix://" + s.address
+}
+
 // client of Redis, as Tidings makes its own.
 func (s *stand) client(size int) *redis.Client {
-	return redis.NewClient(&redis.Options{Network: "unix", Addr: s.redis.Options().Addrs[0], ContextTimeoutEnabled: true, PoolSize: size})
+	return redis.NewClient(&redis.Options{Network: s.network, Addr: s.address, ContextTimeoutEnabled: true, PoolSize: size})
 }
 
 // configure writes the settings of Tidings: the usual ones but for the rate limit of a token, as one token makes all the load.
 func (s *stand) configure(cfg Config) (err error) {
 	s.token, s.key = rand.Text(), store.NewSealingKey()
 	sum := sha256.Sum256([]byte(s.token))
-	text := fmt.Sprintf("redis-url: unix://%s\nlisten: 127.0.0.1:0\nsealing-key: %s\nallow-target: [127.0.0.0/8]\nrate-limit: 0\n"+
+	text := fmt.Sprintf("redis-url: %s\nlisten: 127.0.0.1:0\nsealing-key: %s\nallow-target: [127.0.0.0/8]\nrate-limit: 0\n"+
 		"tokens:\n  - {name: bench, hash: \"sha256:%s\", merchants: [\"*\"], role: admin}\n",
-		s.redis.Options().Addrs[0], base64.StdEncoding.EncodeToString(s.key), hex.EncodeToString(sum[:]))
+		s.redisURL(), base64.StdEncoding.EncodeToString(s.key), hex.EncodeToString(sum[:]))
 	if err := os.WriteFile(s.settings(), []byte(text), 0o600); err != nil {
 		return err
 	}
