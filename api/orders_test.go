@@ -240,7 +240,8 @@ func TestDeleteAnOrder(t *testing.T) {
 			strings.Contains(left.body, "private") {
 			t.Errorf("its delivery is left as %s", left.body)
 		}
-		if again := d.put(t, 201, "1", `{"a":2}`); again.Version != 1 || len(again.Deliveries) != 0 {
+		d.must(t, 412, http.MethodPut, orders+"1", `{"a":2}`, `If-Match: "1"`)
+		if again := d.put(t, 201, "1", `{"a":2}`); again.Version != 2 || len(again.Deliveries) != 0 {
 			t.Errorf("the same id again: %+v", again)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -30,7 +31,7 @@ func (s *Store) DeleteOrder(ctx context.Context, state State) error {
 		return err
 	}
 	keys := []string{orderKey(ref), notificationsKey(ref), historyKey(ref), erasedHistoryKey(ref, e.ID), eraseKey(ref.Shard())}
-	reply, err := eraseScript.Run(ctx, s.rdb, keys, state.token, text).Text()
+	reply, err := eraseScript.Run(ctx, s.rdb, keys, state.token, text, s.retentionOf(ref.Merchant).Milliseconds()).Text()
 	switch {
 	case err != nil:
 		return unavailable("delete order", err)
@@ -199,10 +200,21 @@ func erasedRecord(id, record string) (h Held, erased []byte, err error) {
 	return h, erased, nil
 }
 
-// erasedAttempt is an attempt without what it holds of the order.
+// erasedAttempt is an attempt without what it holds of the order: the answer, and what may stand in the URL in place of a
+// placeholder.
 func erasedAttempt(a dispatcher.Attempt) dispatcher.Attempt {
-	a.Body, a.Header, a.Truncated = nil, nil, false
+	a.Body, a.Header, a.Truncated, a.URL = nil, nil, false, erasedURL(a.URL)
 	return a
+}
+
+// erasedURL tells only where a request went.
+func erasedURL(raw string) string {
+	scheme, rest, _ := strings.Cut(raw, "://")
+	authority, path, _ := strings.Cut(strings.ReplaceAll(rest, "?", "/"), "/")
+	if path == "" || path == dispatcher.Redacted {
+		return raw
+	}
+	return scheme + "://" + authority + "/" + dispatcher.Redacted
 }
 
 // eraseLate takes the answer out of an Event that came late to a delivery which has been erased meanwhile.

@@ -37,7 +37,10 @@ local fields = {'k', ARGV[2] .. string.sub(tokens, 1, 7 * 16)}
 for _ = 1, 2 * tonumber(take()) do
 	fields[#fields + 1] = take()
 end
-if not again then redis.call('HSET', KEYS[1], unpack(fields)) end
+if not again then
+	redis.call('HSET', KEYS[1], unpack(fields))
+	if tokens == '' then redis.call('PERSIST', KEYS[1]) end -- what was left of one that was erased would expire
+end
 for _ = 1, tonumber(take()) do
 	local id, record = take(), take()
 	if not again then redis.call('HSET', KEYS[2], id, record) end
