@@ -332,15 +332,21 @@ func TestAuditTellsByMetrics(t *testing.T) {
 		if err := h.sweeper.Audit(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]float64{"tidings_deliveries": 2, "tidings_deliveries_orphaned": 1}
+		want := map[string]float64{"tidings_deliveries pending": 1, "tidings_deliveries waiting": 1, "tidings_deliveries_orphaned": 1}
 		queue.RegisterBacklog(h.registry, h.store)
 		families, err := h.registry.Gather()
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range families {
-			if n, ok := want[f.GetName()]; ok && f.GetMetric()[0].GetGauge().GetValue() == n {
-				delete(want, f.GetName())
+			for _, m := range f.GetMetric() {
+				name := f.GetName()
+				for _, label := range m.GetLabel() {
+					name += " " + label.GetValue()
+				}
+				if n, ok := want[name]; ok && m.GetGauge().GetValue() == n {
+					delete(want, name)
+				}
 			}
 		}
 		if len(want) > 0 {
