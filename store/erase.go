@@ -53,12 +53,13 @@ func (s *Store) EraseOrder(ctx context.Context, ref dispatcher.OrderRef) error {
 	for _, text := range all {
 		var e erasure
 		if json.Unmarshal([]byte(text), &e) == nil && e.Merchant == ref.Merchant && e.OrderID == ref.OrderID {
-			if _, err := s.eraseOrder(ctx, shard, text); err != nil {
+			_, trouble := s.eraseOrder(ctx, shard, text)
+			if err = errors.Join(err, trouble); errors.Is(trouble, dispatcher.ErrUnavailable) {
 				return err
 			}
 		}
 	}
-	return nil
+	return err
 }
 
 // Erase goes on with every erasure that is open. Deliveries in flight are left for a later call; it returns how many
@@ -102,14 +103,14 @@ func (s *Store) eraseOrder(ctx context.Context, shard int, text string) (done bo
 	// Newest first: settling the head of a lane before those behind it would only make them due for nothing.
 	slices.Reverse(ids)
 	for _, id := range ids {
-		erased, err := s.eraseDelivery(ctx, id)
-		if err != nil {
+		erased, trouble := s.eraseDelivery(ctx, id)
+		if err = errors.Join(err, trouble); errors.Is(trouble, dispatcher.ErrUnavailable) {
 			return false, err
 		}
-		done = done && erased
+		done = done && erased && trouble == nil // trouble with one delivery does not keep others from being erased
 	}
 	if !done {
-		return false, nil
+		return false, err
 	}
 	return true, s.pipelined(ctx, "finish erasure", func(p redis.Pipeliner) {
 		p.Del(ctx, history) // first: cut off here, the next call finds nothing left and forgets the erasure

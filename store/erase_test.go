@@ -279,3 +279,40 @@ func TestEraseGoesOnPastWhatItCannotRead(t *testing.T) {
 		}
 	})
 }
+
+// Nor does trouble with one delivery keep the others of its order from being erased, those before it least of all.
+func TestEraseGoesOnPastADeliveryThatItCannotRead(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		var all []dispatcher.Delivery
+		for i, name := range []string{"a", "b", "c"} {
+			var put []dispatcher.Notification
+			if i == 0 {
+				put = append(put, notification(t, "n1", "none"))
+			}
+			owed, _ := h.put(t, order("1"), personalOrder(name), put...)
+			all = append(all, owed...)
+			h.clock.advance(time.Second)
+		}
+		h.deliver(t, all[0].Task(), delivered)
+		mend := h.breakRecord(t, all[1])
+		h.deleteOrder(t, order("1"))
+		var unreadable *store.UnreadableError
+		if err := h.EraseOrder(t.Context(), order("1")); !errors.As(err, &unreadable) {
+			t.Errorf("EraseOrder: %v", err)
+		}
+		for _, i := range []int{0, 2} {
+			if held := h.read(t, all[i].ID); !held.Erased {
+				t.Errorf("delivery %d: %+v", i, held.Delivery)
+			}
+		}
+		if unfinished, err := h.Erase(t.Context()); !errors.As(err, &unreadable) || unfinished != 1 {
+			t.Errorf("%d unfinished, %v", unfinished, err)
+		}
+		mend() // by a newer version, which can read it
+		h.erase(t, 0)
+		if where, found := h.holds(t, personal); found {
+			t.Errorf("%s still holds the customer's name", where)
+		}
+		invariants(t, h.plain)
+	})
+}

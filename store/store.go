@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -57,6 +58,7 @@ type Config struct {
 	// Grace is how long after it became due an enqueued delivery is left to Asynq before the sweep looks after it.
 	Grace time.Duration    // default 5 s
 	Now   func() time.Time // default time.Now
+	Log   *slog.Logger     // told what cannot be read and is left out of a list; default nobody
 	// Elsewhere says that this process delivers nothing: what it commits is not kept for an attempt.
 	Elsewhere bool
 }
@@ -69,6 +71,7 @@ type Store struct {
 	merchants map[string]time.Duration // those with a retention of their own
 	grace     time.Duration
 	now       func() time.Time
+	log       *slog.Logger
 	opened    *cache[sealedNotification, dispatcher.Notification]
 	owed      *shelf[owed]                         // by the id of the delivery
 	shared    *cache[string, *dispatcher.Snapshot] // by the id of the change, which owes several deliveries
@@ -91,6 +94,9 @@ func New(cfg Config) *Store {
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.log = cfg.Log; s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
 	}
 	return s
 }
