@@ -48,3 +48,6 @@ func (s *shelf[V]) Get(key string) (V, bool)                          { return s
 func (s *shelf[V]) Put(key string, value V, bytes int, now time.Time) { s.put(key, value, bytes, now) }
 func (s *shelf[V]) Drop(key string)                                   { s.drop(key) }
 func (s *shelf[V]) Bytes() int                                        { return s.bytes }
+
+// KeptBytes is how much memory is counted for what is kept for attempts: of deliveries, and of snapshots that several share.
+func (s *Store) KeptBytes() (owed, shared int) { return s.owed.bytes, s.shared.bytes }

@@ -73,10 +73,10 @@ type Store struct {
 	now       func() time.Time
 	log       *slog.Logger
 	opened    *cache[sealedNotification, dispatcher.Notification]
-	owed      *shelf[owed]                         // by the id of the delivery
-	shared    *cache[string, *dispatcher.Snapshot] // by the id of the change, which owes several deliveries
-	lacking   atomic.Int32                         // claims that are still told all, because what one needed was not kept here
-	elsewhere bool                                 // deliveries are made
+	owed      *shelf[owed]            // by the id of the delivery
+	shared    *cache[string, weighed] // by the id of the change, which owes several deliveries
+	lacking   atomic.Int32            // claims that are still told all, because what one needed was not kept here
+	elsewhere bool                    // deliveries are made
 }
 
 // New returns a Store over the client, which should have ContextTimeoutEnabled set.
@@ -84,7 +84,7 @@ func New(cfg Config) *Store {
 	s := &Store{rdb: cfg.Redis, sealer: cfg.Sealer, retention: cfg.Retention, merchants: cfg.MerchantRetention, grace: cfg.Grace, now: cfg.Now}
 	s.opened = newCache[sealedNotification, dispatcher.Notification](openedBytes)
 	s.owed = newShelf[owed](owedBytes, owedStay)
-	s.shared = newCache[string, *dispatcher.Snapshot](sharedBytes)
+	s.shared = newCache[string, weighed](sharedBytes)
 	s.elsewhere = cfg.Elsewhere
 	if s.retention <= 0 {
 		s.retention = DefaultRetention
