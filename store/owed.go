@@ -213,7 +213,7 @@ func (s *Store) readSnapshot(ctx context.Context, shard int, told told, p parts,
 	case p.payload == payloadInTerms:
 		snap, err = inTerms.of(terms).snapshot()
 	default:
-		if kept, there := s.shared.get(terms.ChangeID); there {
+		if kept, there := s.shared.get(terms.ChangeID, s.now()); there {
 			return kept, nil
 		}
 		if told.snapshot == "" {
@@ -231,7 +231,7 @@ func (s *Store) readSnapshot(ctx context.Context, shard int, told told, p parts,
 		return from, err
 	}
 	if from = weigh(&snap); shared {
-		s.shared.put(terms.ChangeID, from, owedRoom+from.bytes)
+		s.shared.put(terms.ChangeID, from, owedRoom+from.bytes, s.now())
 	}
 	return from, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -277,6 +278,41 @@ func TestWhatIsKeptIsWeighedWithItsTerms(t *testing.T) {
 		const name = 400
 		if large := weigh("3", `{}`, strings.Repeat("x", name)); large-small < name+name/2 { // in the document, and as evidence
 			t.Errorf("%d bytes, and with evidence %d", small, large)
+		}
+	})
+}
+
+// What was erased through another process, and the secrets of what was removed there, stay here for about a minute, though
+// nothing else comes.
+func TestWhatNobodyAsksForLeavesMemory(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		other := newHouse(t, h.plain)
+		other.clock = h.clock
+		defer func() { _ = other.rdb.Close() }()
+		h.claimed(t, other.both(t, order("1"))[0].Task())
+		h.both(t, order("2"))
+		for _, id := range []string{"1", "2"} {
+			other.deleteOrder(t, order(id))
+			_, err := other.Erase(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		kept := func() (all [3]int) {
+			all[0], all[1] = h.KeptBytes()
+			all[2] = h.OpenedBytes()
+			return all
+		}
+		before := kept()
+		h.clock.advance(30 * time.Second)
+		h.DropOld()
+		if now := kept(); now != before || slices.Contains(now[:], 0) {
+			t.Errorf("half a minute later kept are %d bytes, before %d", now, before)
+		}
+		h.clock.advance(time.Minute)
+		h.DropOld()
+		if now := kept(); now != [3]int{} {
+			t.Errorf("later still kept are %d bytes", now)
 		}
 	})
 }

@@ -101,6 +101,18 @@ func New(cfg Config) *Store {
 	return s
 }
 
+// DropOld drops from memory what is owed and what was decoded for a while now, and nobody asks for: secrets of notifications
+// that were removed among it, and what was erased through another process. It is to be called once in a while.
+func (s *Store) DropOld() {
+	now := s.now()
+	s.owed.dropOld(now)
+	s.shared.dropOld(now.Add(-keptFor))
+	s.opened.dropOld(now.Add(-keptFor))
+}
+
+// keptFor is for how long what was decoded is kept after it was asked for last.
+const keptFor = time.Minute
+
 // Ping asks whether Redis answers.
 func (s *Store) Ping(ctx context.Context) error {
 	return unavailable("ping", s.rdb.Ping(ctx).Err())
