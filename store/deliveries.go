@@ -53,9 +53,9 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 	}
 	call := newCall(recordScript, 30+len(d.Scope))
 	call.addKeys(deliveryKey(shard, d.ID), dueKey(shard), laneKey(d.Ref(), d.NotificationID), snapshotKey(shard, d.ChangeID), notificationsKey(d.Ref()))
-	event, member, always := []byte{}, "", false
+	event, member, always := []byte{}, "", ""
 	if a := m.Attempt; a != nil {
-		always = a.Sent != dispatcher.SentNo
+		always = keptAlways(a)
 		if event, err = encodeEvent(*a); err != nil {
 			return Moved{}, err
 		}
@@ -71,7 +71,7 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 	followAt, followUntil := m.Follow.args()
 	whole := s.lacking.Load() > 0
 	call.addArgs(m.From.head, head, progress, d.ID, due, flag(d.InLane()),
-		millis(released.Add(s.grace)), s.retentionOf(d.Merchant).Milliseconds(), event, member, flag(always),
+		millis(released.Add(s.grace)), s.retentionOf(d.Merchant).Milliseconds(), event, member, always,
 		deliveryKey(shard, ""), followAt, followUntil, d.NotificationID, flag(whole))
 	reply, err := call.run(ctx, s.rdb).StringSlice()
 	if err != nil {
@@ -84,12 +84,26 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		}
 		return Moved{Held: heldAs(d, m.From.revision+1, string(head), m.From.payload), Next: reply[1], next: readNext(reply[2:], whole)}, nil
 	case "late":
-		if always {
-			err = s.eraseLate(ctx, d.ID)
-		}
-		return Moved{Late: true}, err
+		return Moved{Late: true}, nil
+	case "erased":
+		bare := erasedAttempt(*m.Attempt)
+		m.Attempt = &bare
+		return s.Record(ctx, m)
 	}
 	return Moved{}, fmt.Errorf("record delivery %s: %w", d.ID, dispatcher.ErrNotFound)
+}
+
+// keptAlways tells the script whether the Event is kept though somebody else moved the delivery first: when a request may have
+// gone out. One with an answer, or with a URL that may be made of the order, is refused once that has been erased, and is to be
+// told without.
+func keptAlways(a *dispatcher.Attempt) string {
+	switch {
+	case a.Sent == dispatcher.SentNo:
+		return ""
+	case a.Body == nil && a.Header == nil && a.URL == erasedURL(a.URL):
+		return "2"
+	}
+	return "1"
 }
 
 // encodeMove is what a move writes anew of a record.

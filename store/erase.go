@@ -142,8 +142,8 @@ func (s *Store) eraseDelivery(ctx context.Context, id string) (done bool, err er
 	return true, s.eraseRecord(ctx, id)
 }
 
-// eraseRecord takes all of the order out of the record of a settled delivery, and out of its Events, those included that
-// came late to one which was erased before.
+// eraseRecord takes all of the order out of the record of a settled delivery, and out of its Events. One that comes later is
+// kept without its answer: see Record.
 func (s *Store) eraseRecord(ctx context.Context, id string) error {
 	shard, err := dispatcher.DeliveryShard(id)
 	if err != nil {
@@ -216,13 +216,4 @@ func erasedURL(raw string) string {
 		return raw
 	}
 	return scheme + "://" + authority + "/" + dispatcher.Redacted
-}
-
-// eraseLate takes the answer out of an Event that came late to a delivery which has been erased meanwhile.
-func (s *Store) eraseLate(ctx context.Context, id string) error {
-	held, err := s.Read(ctx, id)
-	if err != nil || len(held) == 0 || !held[0].Erased {
-		return err
-	}
-	return s.eraseRecord(ctx, id)
 }

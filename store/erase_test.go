@@ -1,12 +1,16 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/store"
@@ -162,6 +166,59 @@ func TestLateRecordOfAnErasedDeliveryKeepsNoBody(t *testing.T) {
 		}
 		invariants(t, h.plain)
 	})
+}
+
+// Nor is anything left to be done then: a worker that is killed on the way leaves no answer, and one that insists one Event.
+func TestAWorkerKilledWithALateRecordLeavesNoAnswer(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		alive, kill := context.WithCancel(t.Context())
+		defer kill()
+		late := newHouse(t, h.plain, killing{kill: kill}, lostAnswer{t: t, look: h.plain, doubled: new(atomic.Int64)})
+		defer func() { _ = late.rdb.Close() }()
+		d := h.one(t, order("1"), "strict")
+		move := h.attempt(h.claimed(t, d.Task()), delivered)
+		move.Attempt.Body, move.Attempt.Header = []byte(personal), map[string]string{"X-Customer": personal}
+		h.clock.advance(lease)
+		h.deliver(t, d.Task(), givenUp)
+		h.deleteOrder(t, order("1"))
+		h.erase(t, 0)
+		holdsNoAnswer := func() {
+			t.Helper()
+			if where, found := h.holds(t, personal); found {
+				t.Errorf("%s holds the answer", where)
+			}
+			invariants(t, h.plain)
+		}
+		if _, err := late.Record(alive, move); !errors.Is(err, context.Canceled) {
+			t.Errorf("killed: %v", err)
+		}
+		holdsNoAnswer()
+		for range 2 {
+			if moved := late.record(t, move); !moved.Late {
+				t.Errorf("recorded: %+v", moved)
+			}
+			holdsNoAnswer()
+		}
+		if _, attempts, err := h.Delivery(t.Context(), "acme", d.ID); err != nil || len(attempts) != 2 {
+			t.Errorf("%d Events, %v", len(attempts), err)
+		}
+	})
+}
+
+// killing kills a process as soon as Redis has run a script of its.
+type killing struct {
+	through
+	kill func()
+}
+
+func (k killing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if err == nil && scriptKeys(cmd) != nil {
+			k.kill()
+		}
+		return err
+	}
 }
 
 func TestDeleteOrderNeedsTheStateAsItIs(t *testing.T) {
