@@ -144,8 +144,8 @@ func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State)
 	if len(registered.put) > 0 {
 		notifications = store.MergeNotifications(notifications, registered.put)
 	}
-	commit.Deliveries = dispatcher.Plan(change, notifications)
-	return commit, registered.secrets, nil
+	commit.Deliveries, err = dispatcher.Plan(c.Request.Context(), change, notifications)
+	return commit, registered.secrets, err
 }
 
 // merged is the document with the patch in it. One that a PUT would refuse is refused.
