@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -189,27 +188,11 @@ func (s *Server) configuredNotifications(c *gin.Context, order dispatcher.Order)
 	return all, nil
 }
 
-// maxChangedBytes bounds the list of changed pointers in an answer: many members under long names could make it many
-// times as large as the order.
-const maxChangedBytes = 1 << 20
-
-// pointers lists what changed; a list that would be too long names only the top-level members.
+// pointers lists what changed; scope.Diff bounds it.
 func pointers(changed []scope.Pointer) []string {
-	all, size := make([]string, 0, len(changed)), 0
+	all := make([]string, 0, len(changed))
 	for _, p := range changed {
 		all = append(all, p.String())
-		size += len(all[len(all)-1])
 	}
-	if size <= maxChangedBytes {
-		return all
-	}
-	top, seen := all[:0], make(map[string]bool, len(all))
-	for _, p := range changed {
-		name, _, _ := strings.Cut(p.String()[1:], "/")
-		if !seen[name] {
-			seen[name] = true
-			top = append(top, "/"+name)
-		}
-	}
-	return top
+	return all
 }
