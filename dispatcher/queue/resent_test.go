@@ -121,8 +121,9 @@ func TestAnOrderThatWasDeletedIsNotMadeAgainByALostAnswer(t *testing.T) {
 			h.must(h.producer.Commit(t.Context(), ref, func(s store.State) (*store.Commit, error) {
 				c := h.plan(s, "created")
 				c.Channel, c.Put = "web", []dispatcher.Notification{n}
-				c.Deliveries = dispatcher.Plan(*c.Change, c.Put)
-				return c, nil
+				var err error
+				c.Deliveries, err = dispatcher.Plan(t.Context(), *c.Change, c.Put)
+				return c, err
 			}))
 		}
 		first := dispatcher.OrderRef{Merchant: "acme", OrderID: "first"} // so that Redis knows the scripts
