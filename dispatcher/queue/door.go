@@ -221,12 +221,20 @@ func (d *door) grow(passes, ceiling int, now time.Time) (quick bool) {
 	return quick
 }
 
-// pace returns how many of n may go by the rate. It holds one round's worth at most, so that a pause saves up nothing.
+// allowed is how many may go now by the rate. It holds one round's worth at most, so that a pause saves up nothing.
+func (d *door) allowed(now time.Time) int {
+	if d == nil || d.rate == nil {
+		return letOutMost
+	}
+	d.rate.SetBurstAt(now, max(1, int(float64(d.rate.Limit())*attendEvery.Seconds())))
+	return int(d.rate.TokensAt(now))
+}
+
+// pace takes from the rate what n that go use, and returns how many of them may.
 func (d *door) pace(n int, now time.Time) int {
 	if d == nil || d.rate == nil {
 		return n
 	}
-	d.rate.SetBurstAt(now, max(1, int(float64(d.rate.Limit())*attendEvery.Seconds())))
 	for i := range n {
 		if !d.rate.AllowN(now, 1) {
 			return i
