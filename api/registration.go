@@ -91,19 +91,7 @@ func fit(all []dispatcher.Notification, at string) error {
 // renew gives a notification the identity of the one that it replaces, and fills secrets that were read back redacted
 // with those that are registered.
 func renew(n, old dispatcher.Notification, at scope.Pointer) (dispatcher.Notification, scope.Faults) {
-	var faults scope.Faults
-	n.Headers = slices.Clone(n.Headers)
-	for i, h := range n.Headers {
-		if h.Value.Reveal() != dispatcher.Redacted {
-			continue
-		}
-		j := slices.IndexFunc(old.Headers, func(o dispatcher.Header) bool { return strings.EqualFold(o.Name, h.Name) })
-		if j < 0 {
-			faults = append(faults, scope.Fault{Pointer: at.Child("headers").Child(h.Name).String(), Detail: "is redacted, and no value is registered that it could stand for"})
-			continue
-		}
-		n.Headers[i].Value = old.Headers[j].Value
-	}
+	n, faults := keepHeaders(n, old, at)
 	n, found := keepSecrets(n, old, at)
 	faults = append(faults, found...)
 	if n.URL == old.URL && n.Handshake { // another URL has to be asked anew
@@ -113,4 +101,50 @@ func renew(n, old dispatcher.Notification, at scope.Pointer) (dispatcher.Notific
 		n.ID, n.Created = old.ID, old.Created
 	}
 	return n, faults
+}
+
+// keepHeaders puts the registered values in the place of redacted ones. Who may register is not shown them, and must not
+// have them sent to a place of his choosing either: they stand for nothing where another target is called. (A signing
+// secret is never sent, and stays.)
+func keepHeaders(n, old dispatcher.Notification, at scope.Pointer) (dispatcher.Notification, scope.Faults) {
+	if !slices.ContainsFunc(n.Headers, isRedacted) {
+		return n, nil
+	}
+	if old.URL != "" && !sameCredentials(n, old, scope.Value{}, scope.Value{}) {
+		return n, headersElsewhere(n, at)
+	}
+	var faults scope.Faults
+	n.Headers = slices.Clone(n.Headers)
+	for i, h := range n.Headers {
+		if !isRedacted(h) {
+			continue
+		}
+		j := slices.IndexFunc(old.Headers, func(o dispatcher.Header) bool { return strings.EqualFold(o.Name, h.Name) })
+		if j < 0 {
+			faults = append(faults, scope.Fault{Pointer: at.Child("headers").Child(h.Name).String(), Detail: "is redacted, and no value is registered that it could stand for"})
+			continue
+		}
+		n.Headers[i].Value = old.Headers[j].Value
+	}
+	return n, faults
+}
+
+func isRedacted(h dispatcher.Header) bool { return h.Value.Reveal() == dispatcher.Redacted }
+
+// sameCredentials reports whether the headers of both are meant for the same target. is and was are the documents of the
+// configuration that they refer to; absent where it is not at hand.
+func sameCredentials(n, old dispatcher.Notification, is, was scope.Value) bool {
+	target := n.CredentialsFor(is)
+	return target != "" && target == old.CredentialsFor(was)
+}
+
+// headersElsewhere refuses redacted headers whose values were meant for another target.
+func headersElsewhere(n dispatcher.Notification, at scope.Pointer) (faults scope.Faults) {
+	for _, h := range n.Headers {
+		if isRedacted(h) {
+			faults = append(faults, scope.Fault{Pointer: at.Child("headers").Child(h.Name).String(),
+				Detail: "is redacted, and its value was registered for another target (scheme, host and port) than is called now; give the value again"})
+		}
+	}
+	return faults
 }

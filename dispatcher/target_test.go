@@ -1,0 +1,32 @@
+package dispatcher_test
+
+import (
+	"testing"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/scope"
+)
+
+func TestCredentialsFor(t *testing.T) {
+	t.Parallel()
+	configuration := value(t, `{"base":"https://ERP.example.com/","other":"no address"}`)
+	for _, row := range []struct {
+		url, want string
+		given     scope.Value
+	}{
+		{"https://H.example.:443/p?token=x", "https://h.example:443", scope.Value{}},
+		{"https://h.example/{order.id}?k={configuration.key}", "https://h.example:443", scope.Value{}},
+		{"{configuration.base}/p", "https://erp.example.com:443", configuration},
+		{"{configuration.base}.evil.example/p", "https://erp.example.com.evil.example:443", configuration},
+		{"{configuration.base}/p", "erp {configuration.base}", scope.Value{}},
+		{"{configuration.base}.evil.example?p", "erp {configuration.base}.evil.example", scope.Value{}},
+		{"{configuration.other}/p", "erp {configuration.other}", configuration},
+		{"{configuration.none}", "erp {configuration.none}", configuration},
+		{"{order.id}/p", "", configuration}, // no URL
+		{"mailto:x", "", configuration},
+	} {
+		if got := (dispatcher.Notification{AdapterID: "erp", URL: row.url}).CredentialsFor(row.given); got != row.want {
+			t.Errorf("%s: %q, want %q", row.url, got, row.want)
+		}
+	}
+}
