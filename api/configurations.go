@@ -101,6 +101,7 @@ func (s *Server) readConfiguration(adapterID string, body scope.Value, others []
 	}
 	configuration.Document = body.Without("active", "notifications")
 	at, _ := scope.ParsePointer("/notifications")
+	registered := dispatcher.NewRegistrations(old.Notifications)
 	for i, item := range list.Items() {
 		n, found := s.readNotification(item, at.Child(strconv.Itoa(i)))
 		if n.AdapterID == "" {
@@ -110,7 +111,7 @@ func (s *Server) readConfiguration(adapterID string, body scope.Value, others []
 			found = scope.Faults{{Pointer: at.Child(strconv.Itoa(i)).Child("signing").Child("secret").String(),
 				Detail: "is required in a configuration: every order would get a secret of its own, which nobody is shown"}}
 		}
-		before := configuredBefore(old.Notifications, n, i)
+		before := configuredBefore(registered, n, i)
 		renewed, redacted := renew(n, before, at.Child(strconv.Itoa(i)))
 		if len(redacted) == 0 && n.AdapterID == adapterID && !sameCredentials(n, before, configuration.Document, old.Document) {
 			redacted = headersElsewhere(n, at.Child(strconv.Itoa(i))) // the base address that they begin with is another
@@ -128,8 +129,9 @@ func (s *Server) readConfiguration(adapterID string, body scope.Value, others []
 
 // configuredBefore finds the notification that one of the new configuration replaces: by id, else by adapter and
 // reference, else the one in the same place that calls the same URL.
-func configuredBefore(old []dispatcher.Notification, n dispatcher.Notification, place int) dispatcher.Notification {
-	if i := dispatcher.FindSame(old, n); i >= 0 {
+func configuredBefore(registered *dispatcher.Registrations, n dispatcher.Notification, place int) dispatcher.Notification {
+	old := registered.All()
+	if i := registered.Find(n); i >= 0 {
 		return old[i]
 	}
 	if place < len(old) && old[place].URL == n.URL && old[place].ID == n.ID {

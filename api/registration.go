@@ -24,13 +24,14 @@ func registerAll(registered, configured, requested []dispatcher.Notification, no
 	if len(configured) == 0 && len(requested) == 0 {
 		return registration{}, nil
 	}
-	all := slices.Clone(registered)
+	all := dispatcher.NewRegistrations(slices.Clone(registered))
 	var put []dispatcher.Notification
+	isPut := map[string]bool{} // by id
 	var faults scope.Faults
 	generated := map[string]dispatcher.Secret{} // by the notification's id
 	for i, n := range slices.Concat(configured, requested) {
 		at := scope.Pointer{}.Child("notifications").Child(strconv.Itoa(i - len(configured)))
-		same := dispatcher.FindSame(all, n)
+		same := all.Find(n)
 		if same < 0 {
 			n, found := renew(n, dispatcher.Notification{}, at)
 			faults = append(faults, found...)
@@ -43,25 +44,29 @@ func registerAll(registered, configured, requested []dispatcher.Notification, no
 			if fresh {
 				generated[n.ID] = n.CurrentSecret()
 			}
-			all, put = append(all, n), append(put, n)
+			all.Add(n)
+			put, isPut[n.ID] = append(put, n), true
 			continue
 		}
-		n, found := renew(n, all[same], at)
+		old := all.All()[same]
+		n, found := renew(n, old, at)
 		faults = append(faults, found...)
 		n, fresh := withSecret(n, "")
 		if fresh {
 			generated[n.ID] = n.CurrentSecret()
 		}
-		if !n.SameContent(all[same]) {
-			all[same] = n
-			put = slices.DeleteFunc(put, func(p dispatcher.Notification) bool { return p.ID == n.ID })
-			put = append(put, n)
+		if !n.SameContent(old) {
+			all.Replace(same, n)
+			if isPut[n.ID] { // twice in one request
+				put = slices.DeleteFunc(put, func(p dispatcher.Notification) bool { return p.ID == n.ID })
+			}
+			put, isPut[n.ID] = append(put, n), true
 		}
 	}
 	if len(faults) > 0 {
 		return registration{}, invalid(faults)
 	}
-	if err := fit(all, "/notifications"); err != nil {
+	if err := fit(all.All(), "/notifications"); err != nil {
 		return registration{}, err
 	}
 	r := registration{put: put}
