@@ -30,3 +30,20 @@ func TestCredentialsFor(t *testing.T) {
 		}
 	}
 }
+
+// A target as somebody writes it is found among URLs as Events tell them.
+func TestATargetIsThatOfAToldURL(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ written, told string }{
+		{"https://erp.example.com", "https://ERP.example.com.:443/p?token=******"},
+		{"HTTP://erp.example.com:80/", "http://erp.example.com"},
+		{"https://******", "https://******/p"}, // a base address of a configuration
+		{"https://[::1]:8443", "https://******@[0:0::1]:8443/p"},
+	} {
+		written, err := dispatcher.ParseTarget(row.written)
+		told, fault := dispatcher.TargetOf(row.told)
+		if err != nil || fault != nil || written != told {
+			t.Errorf("%s is %s, %v; %s is of %s, %v", row.written, written, err, row.told, told, fault)
+		}
+	}
+}
