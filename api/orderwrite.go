@@ -20,7 +20,7 @@ type orderWrite struct {
 	ref      dispatcher.OrderRef
 	channel  string // X-Channel; "" when not given
 	actor    string
-	ifMatch  string
+	asks     preconditions
 	body     scope.Value // without notifications and callback_urls
 	register []dispatcher.Notification
 	merge    bool
@@ -28,7 +28,11 @@ type orderWrite struct {
 
 // readOrderWrite reads and checks the request; every fault of it is told at once.
 func (s *Server) readOrderWrite(c *gin.Context, merge bool) (orderWrite, error) {
-	w := orderWrite{merge: merge, ifMatch: c.GetHeader("If-Match")}
+	w := orderWrite{merge: merge}
+	var err error
+	if w.asks, err = readPreconditions(c); err != nil {
+		return w, err
+	}
 	ref, faults := s.orderRef(c)
 	w.ref = ref
 	w.channel, w.actor = c.GetHeader("X-Channel"), c.GetHeader(adapterHeader)
@@ -98,7 +102,7 @@ func (s *Server) readRegistrations(body scope.Value, faults *scope.Faults) ([]di
 // planOrderWrite decides what the write means for the order as it stands. It is called again when somebody else wrote
 // the order meanwhile. Secrets that it generated are told once it is committed.
 func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State) (*store.Commit, []generatedSecret, error) {
-	if err := ifMatch(w.ifMatch, state.Order); err != nil {
+	if err := w.asks.hold(state.Order); err != nil {
 		return nil, nil, err
 	}
 	if w.merge && !state.Order.Exists() {
