@@ -65,7 +65,7 @@ func (s Scope) matchState(v Versions) []Hit {
 
 func (s Scope) matchPointer(v Versions) []Hit {
 	at := v.at(s.pointer)
-	if !at.changed || s.compiled != nil && !v.hold(s.compiled, s.pointer, at.is) {
+	if !at.changed || s.validator != nil && !v.hold(s.validator, s.pointer, at.is) {
 		return nil
 	}
 	key := s.pointer.String()

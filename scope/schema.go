@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -22,6 +23,20 @@ const (
 // schemaURL is where the schema pretends to be, so that "#/$defs/x" has a base.
 // Nothing is ever fetched from there, nor from anywhere else.
 const schemaURL = "tidings:///schema"
+
+// validator is a schema that is compiled once, when it is needed: most notifications
+// look at places that a change leaves alone.
+type validator struct {
+	schema   Value
+	once     sync.Once
+	compiled *jsonschema.Schema
+	faults   Faults // then there is no compiled one
+}
+
+func (v *validator) compile() Faults {
+	v.once.Do(func() { v.compiled, v.faults = compile(v.schema) })
+	return v.faults
+}
 
 // compile compiles a schema, or takes it from the cache. Faults point into the
 // notification, below /schema.

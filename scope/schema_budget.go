@@ -44,10 +44,10 @@ func (p *purse) document(v Value) document {
 	return document{value: v.Any(), made: true}
 }
 
-// holds reports whether the schema takes the value. One too costly to check counts
-// as taken: at-least-once means that a message too many is better than one lost.
+// holds reports whether the schema takes the value. One too costly to check, or no
+// schema, counts as taken: at-least-once means that a message too many is better than one lost.
 func (p *purse) holds(s *jsonschema.Schema, d document) (ok bool) {
-	if d.tooCostly || !p.afford(s, d.value) {
+	if s == nil || d.tooCostly || !p.afford(s, d.value) {
 		return true
 	}
 	defer func() {

@@ -15,7 +15,7 @@ const (
 )
 
 // compiled remembers schemas by their text: compiling takes a hundred times as long
-// as matching, and scopes are parsed whenever a notification is read from the store.
+// as matching, and the same notification is read from the store again and again.
 var compiled = newSchemaCache()
 
 // schemaCache keeps the schemas that were asked for last.

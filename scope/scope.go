@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // What the list of a state scope may be at most.
@@ -27,7 +25,7 @@ type Scope struct {
 	// The string form.
 	byPointer bool
 	pointer   Pointer
-	compiled  *jsonschema.Schema // nil: any new value will do
+	validator *validator // nil: any new value will do
 }
 
 // watched is a part of the order that fires whenever anything in it changed.
@@ -72,6 +70,20 @@ func (s Scope) JSON() (scope, schema Value) { return s.scope, s.schema }
 // The faults name everything wrong at once. Their pointers start at the
 // notification: /scope, /scope/state/2, /schema, /schema/properties/a/type.
 func ParseScope(scope, schema Value) (Scope, Faults) {
+	s, faults := RegisteredScope(scope, schema)
+	if s.validator != nil {
+		faults = append(faults, s.validator.compile()...)
+	}
+	if len(faults) > 0 {
+		return Scope{}, faults
+	}
+	return s, nil
+}
+
+// RegisteredScope is [ParseScope] for what that has accepted before: the schema is
+// compiled when there is something to validate. Should it no longer be one, every new
+// value will do.
+func RegisteredScope(scope, schema Value) (Scope, Faults) {
 	s := Scope{scope: scope, schema: schema}
 	var faults Faults
 	switch scope.kind {
@@ -87,10 +99,7 @@ func ParseScope(scope, schema Value) (Scope, Faults) {
 	default:
 		faults.add("/scope", fmt.Sprintf("expected an object or a string with a JSON Pointer, got %s", scope.kind))
 	}
-	if len(faults) > 0 {
-		return Scope{}, faults
-	}
-	return s, nil
+	return s, faults
 }
 
 func (s *Scope) parsePointer() Faults {
@@ -102,9 +111,7 @@ func (s *Scope) parsePointer() Faults {
 	}
 	s.byPointer, s.pointer = true, pointer
 	if !s.schema.IsAbsent() {
-		var more Faults
-		s.compiled, more = compile(s.schema)
-		faults = append(faults, more...)
+		s.validator = &validator{schema: s.schema}
 	}
 	return faults
 }

@@ -1,7 +1,5 @@
 package scope
 
-import "github.com/santhosh-tekuri/jsonschema/v6"
-
 // Versions are an order before and after a change. Of those that [Compare] makes, each place is read and compared once,
 // however many scopes look at it or at what is inside it, made ready for schemas once, and all schemas together have one
 // budget: they are for one goroutine.
@@ -52,15 +50,16 @@ func (v Versions) place(p Pointer) *place {
 	return at
 }
 
-// hold reports whether a compiled schema takes the new value at a place.
-func (v Versions) hold(s *jsonschema.Schema, p Pointer, is Value) bool {
+// hold reports whether a schema takes the new value at a place.
+func (v Versions) hold(s *validator, p Pointer, is Value) bool {
+	_ = s.compile() // what does not compile counts as taken
 	if v.places == nil {
 		purse := perChange
-		return purse.holds(s, purse.document(is))
+		return purse.holds(s.compiled, purse.document(is))
 	}
 	at := v.place(p)
 	if !at.document.made {
 		at.document = v.purse.document(is)
 	}
-	return v.purse.holds(s, at.document)
+	return v.purse.holds(s.compiled, at.document)
 }

@@ -55,7 +55,7 @@ func (s *Store) openNotification(ref dispatcher.OrderRef, id, text string) (disp
 	if err := json.Unmarshal(plain, &part); err != nil {
 		return n, fmt.Errorf("notification %s: %w", id, err)
 	}
-	rule, faults := scope.ParseScope(r.Scope, r.Schema)
+	rule, faults := scope.RegisteredScope(r.Scope, r.Schema)
 	if len(faults) > 0 {
 		return n, fmt.Errorf("notification %s: %w", id, faults)
 	}
