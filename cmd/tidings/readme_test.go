@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// The README's tour is run as printed, against a Tidings and a receiver that were started as it says, and what comes out
-// is compared with what it shows; ids, times and ports may differ.
+// The README's tour is run as printed, by each shell that readers have and this machine, too, against a Tidings and a
+// receiver that were started as it says, and what comes out is compared with what it shows; ids, times and ports may differ.
 func TestTourOfTheREADME(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
@@ -30,7 +30,23 @@ func TestTourOfTheREADME(t *testing.T) {
 	if !found || len(blocks) < 10 {
 		t.Fatalf("the README has no tour, or only %d blocks of it", len(blocks))
 	}
+	if strings.Contains(tour, "tidings()") {
+		t.Error("the tour's function hides the binary from who goes on in the same shell")
+	}
+	for _, shell := range []string{"bash", "zsh"} {
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			if _, err := exec.LookPath(shell); err != nil && shell != "bash" {
+				t.Skip("no " + shell + " on the PATH")
+			}
+			takeTour(t, shell, blocks)
+		})
+	}
+}
 
+// takeTour runs the blocks of the tour: a command and what it prints, in turns.
+func takeTour(t *testing.T, shell string, blocks [][]string) {
+	t.Helper()
 	p := start(t, "--data-dir", t.TempDir(), "--dev-token", "dev")
 	out := &lockedBuffer{}
 	done := make(chan int, 1)
@@ -46,14 +62,16 @@ func TestTourOfTheREADME(t *testing.T) {
 
 	// The first block defines the function that all others use.
 	function, first, _ := strings.Cut(blocks[0][2], "\n\n")
-	blocks[0][2] = first
 	for i := 0; i+1 < len(blocks); i += 2 {
 		command, want := places.Replace(blocks[i][2]), mask(places.Replace(blocks[i+1][2]))
+		if i == 0 {
+			command = places.Replace(first)
+		}
 		reads := !strings.Contains(command, " -X ") && !strings.Contains(command, " -d ")
-		got := mask(lastLine(t, places.Replace(function)+"\n"+command))
+		got := mask(lastLine(t, shell, places.Replace(function)+"\n"+command))
 		// A reader takes longer than a delivery, so what only reads may be asked until it has happened.
 		for deadline := time.Now().Add(10 * time.Second); reads && got != want && time.Now().Before(deadline); {
-			got = mask(lastLine(t, places.Replace(function)+"\n"+command))
+			got = mask(lastLine(t, shell, places.Replace(function)+"\n"+command))
 		}
 		if got != want {
 			t.Fatalf("%s\ngot  %s\nwant %s", command, got, want)
@@ -66,10 +84,11 @@ func TestTourOfTheREADME(t *testing.T) {
 	}
 }
 
-// lastLine runs the script and returns the last line that it prints.
-func lastLine(t *testing.T, script string) string {
+// lastLine runs the script and returns the last line that it prints. Neither shell reads what a user has set up for it.
+func lastLine(t *testing.T, shell, script string) string {
 	t.Helper()
-	text, err := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script).CombinedOutput()
+	without := map[string][]string{"bash": {"--norc"}, "zsh": {"--no-rcs"}}[shell]
+	text, err := exec.CommandContext(t.Context(), shell, append(without, "-euo", "pipefail", "-c", script)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s\n%s", err, text, script)
 	}
