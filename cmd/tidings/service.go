@@ -231,7 +231,7 @@ Development token (admin, every merchant): %[1]s
 Asynqmon: %[2]s/monitoring/ (any user name, the token as password)
 
 Try it:
-  curl -sS %[2]s/api/v0/checkout/orders/1001 -X PUT \
+  curl -sS %[2]s/api/v0/checkout/orders/hello-1 -X PUT \
     -H 'Authorization: Bearer %[1]s' -H 'X-Merchant: acme' -H 'X-Channel: web' \
     -d '{"state":{"currentStatus":"accepted"}}'
 
