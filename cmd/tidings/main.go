@@ -20,7 +20,7 @@ var version = "0.1.0-dev"
 // commands is the command line.
 type commands struct {
 	Config  string           `help:"YAML file; holds every flag of serve by its name, and tokens." type:"path" placeholder:"FILE"`
-	Version kong.VersionFlag `help:"Print the version and leave."`
+	Version kong.VersionFlag `help:"Print the version and leave." env:"-"` // containers often have a TIDINGS_VERSION
 
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the API, the worker and the pages (the default command)."`
 	Token   tokenCommand   `cmd:"" help:"Make a token for the configuration file."`
