@@ -248,7 +248,7 @@ func (t fileToken) check() (api.Token, error) {
 	token := api.Token{Name: t.Name, Merchants: t.Merchants, Role: api.Role(t.Role)}
 	text, ok := strings.CutPrefix(t.Hash, "sha256:")
 	if raw, err := hex.DecodeString(text); !ok || err != nil || len(raw) != sha256.Size {
-		faults = append(faults, errors.New("hash: expected sha256:<64 hexadecimal digits>"))
+		faults = append(faults, errors.New("hash: expected sha256:<64 hexadecimal digits> (tidings token prints the line)"))
 	} else {
 		copy(token.Hash[:], raw)
 	}

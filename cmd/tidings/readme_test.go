@@ -136,3 +136,31 @@ func TestREADMENamesEveryRoute(t *testing.T) {
 		}
 	}
 }
+
+// The README's configuration is what the file may say, but for the token: nobody's until tidings token makes one.
+func TestSampleOfTheREADME(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	if len(samples) < 2 {
+		t.Fatalf("the README has only %d samples of the file", len(samples))
+	}
+	for _, sample := range samples {
+		file, err := readConfigFile(write(t, sample[1]))
+		if err != nil {
+			t.Errorf("%v in\n%s", err, sample[1])
+		}
+		for i, token := range file.Tokens {
+			if _, err := token.check(); err == nil || !strings.Contains(err.Error(), "tidings token prints") {
+				t.Errorf("token %d of the sample lets somebody in: %v", i, err)
+			}
+			_, token.Hash = newToken()
+			if _, err := token.check(); err != nil {
+				t.Errorf("token %d of the sample, with a hash: %v", i, err)
+			}
+		}
+	}
+}
