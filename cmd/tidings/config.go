@@ -110,7 +110,7 @@ func (f serveFlags) check(file configFile) (settings, error) {
 	}
 	ranges := func(flag string, texts []string) (all []netip.Prefix) {
 		for _, text := range texts {
-			if text == "" { // an environment variable that is set to nothing
+			if text == "" { // given, but as nothing
 				continue
 			}
 			prefix, err := parsePrefix(text)

@@ -126,7 +126,7 @@ func fileResolver() kong.ResolverFunc {
 		if flag.Name == "config" {
 			return nil, nil
 		}
-		for _, name := range flag.Envs {
+		for _, name := range flag.Envs { // none that is empty
 			if _, set := os.LookupEnv(name); set {
 				return nil, nil
 			}
