@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
 )
 
 // A container that says which version is in it must not keep it from running.
@@ -42,5 +46,61 @@ func TestEmptyVariableIsUnset(t *testing.T) {
 	}
 	if _, err := parser.Parse([]string{"serve"}); err != nil || cli.Config != "" {
 		t.Errorf("an empty TIDINGS_CONFIG: %q %v", cli.Config, err)
+	}
+}
+
+// What is meant for the service is no tool's, neither in the environment nor in the file.
+func TestToolsHaveTheirOwnVariables(t *testing.T) {
+	for name, value := range map[string]string{"ROLE": "worker", "JSON": "no", "SECRET": "none", "PORT": "http", "MERCHANT": "a b", "NAME": "x"} {
+		t.Setenv("TIDINGS_"+name, value)
+	}
+	config := write(t, "role: worker\nredis-url: ftp://of-the-file\n")
+	if code, _, stderr := runFor(t, "--config", config, "token"); code != 0 || !strings.Contains(stderr, `role: "adapter"`) {
+		t.Errorf("token: %d %s", code, stderr)
+	}
+	t.Setenv("TIDINGS_TOKEN_ROLE", "admin")
+	if code, _, stderr := runFor(t, "token"); code != 0 || !strings.Contains(stderr, `role: "admin"`) {
+		t.Errorf("token with a variable of its own: %d %s", code, stderr)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if code := run(ended, []string{"listen", "--port", "0"}, io.Discard, os.Stderr); code != 0 {
+		t.Errorf("listen: %d", code)
+	}
+	if code, _, stderr := runFor(t, "--config", config, "check"); code != 2 || !strings.Contains(stderr, "--redis-url") {
+		t.Errorf("check looks elsewhere than the file says: %d %s", code, stderr)
+	}
+}
+
+// Two flags share a variable only where they say the same.
+func TestVariablesAreShared(t *testing.T) {
+	t.Parallel()
+	var cli commands
+	parser, err := newParser(&cli, io.Discard, io.Discard, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := map[string][]string{}
+	var walk func(*kong.Node)
+	walk = func(node *kong.Node) {
+		for _, flag := range node.Flags {
+			for _, name := range flag.Envs {
+				users[name] = append(users[name], flag.Name)
+			}
+		}
+		for _, child := range node.Children {
+			if !child.Hidden {
+				walk(child)
+			}
+		}
+	}
+	walk(parser.Model.Node)
+	if len(users) < 50 {
+		t.Errorf("only %d variables", len(users))
+	}
+	for name, flags := range users {
+		if len(flags) > 1 && !slices.Contains(sharedFlags, flags[0]) {
+			t.Errorf("%s is that of %v", name, flags)
+		}
 	}
 }

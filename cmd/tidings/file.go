@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -119,11 +120,15 @@ func (f configFile) value(flag string) string {
 	return ""
 }
 
-// fileResolver lets flags that are neither on the command line nor in the environment come from the file.
+// sharedFlags of tools say what they say of serve.
+var sharedFlags = []string{"redis-url", "data-dir", "sealing-key"}
+
+// fileResolver lets flags of serve, and those that tools share with it, come from the file when they are neither on the
+// command line nor in the environment.
 func fileResolver() kong.ResolverFunc {
 	var file *configFile
-	return func(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if flag.Name == "config" {
+	return func(ctx *kong.Context, path *kong.Path, flag *kong.Flag) (any, error) {
+		if path.Command == nil || path.Command.Name != "serve" && !slices.Contains(sharedFlags, flag.Name) {
 			return nil, nil
 		}
 		for _, name := range flag.Envs { // none that is empty

@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func newParser(cli *commands, stdout, stderr io.Writer, leave func(code int)) (*kong.Kong, error) {
 	return kong.New(cli, kong.Name("tidings"), kong.Description("Outbound notification dispatcher for orders."),
-		kong.DefaultEnvars("TIDINGS"), kong.PostBuild(environment), kong.Vars{"version": "tidings " + version}, kong.Writers(stdout, stderr),
+		kong.PostBuild(environment), kong.Vars{"version": "tidings " + version}, kong.Writers(stdout, stderr),
 		kong.Resolvers(fileResolver()), kong.Exit(leave), kong.UsageOnError())
 }
 
