@@ -167,10 +167,8 @@ func (f serveFlags) check(file configFile) (settings, error) {
 		bad("log-format", "%q: expected text or json", f.LogFormat)
 	}
 	for i, t := range file.Tokens {
-		token, err := t.check()
-		if err != nil {
-			faults = append(faults, fmt.Errorf("tokens[%d]: %w", i, err))
-		}
+		token, bad := t.check()
+		faults = append(faults, under(fmt.Sprintf("tokens[%d]", i), bad)...)
 		s.tokens = append(s.tokens, token)
 	}
 	var more []error
@@ -243,9 +241,8 @@ var (
 	tokenRoles    = []string{string(api.RoleAdapter), string(api.RoleMerchant), string(api.RoleAdmin)}
 )
 
-func (t fileToken) check() (api.Token, error) {
-	var faults []error
-	token := api.Token{Name: t.Name, Merchants: t.Merchants, Role: api.Role(t.Role)}
+func (t fileToken) check() (token api.Token, faults []error) {
+	token = api.Token{Name: t.Name, Merchants: t.Merchants, Role: api.Role(t.Role)}
 	text, ok := strings.CutPrefix(t.Hash, "sha256:")
 	if raw, err := hex.DecodeString(text); !ok || err != nil || len(raw) != sha256.Size {
 		faults = append(faults, errors.New("hash: expected sha256:<64 hexadecimal digits> (tidings token prints the line)"))
@@ -263,7 +260,7 @@ func (t fileToken) check() (api.Token, error) {
 			faults = append(faults, fmt.Errorf("merchants: %q is no merchant", m))
 		}
 	}
-	return token, errors.Join(faults...)
+	return token, faults
 }
 
 // userAgent names us to targets.

@@ -39,7 +39,7 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 		t.Errorf("exit status %d, want 2", code)
 	}
 	for _, part := range []string{"--listen", "--role", "--redis-url", "--allow-target", "--allow-plain-http", "--webhook-origin", "--sealing-key",
-		"--retention", "--concurrency", "--servers", "--log-level", "--log-format", "--dev-token", "--rate-limit", "--rate-burst", "--trusted-proxy", "tokens[0]", "hash:", "role:", "merchants:"} {
+		"--retention", "--concurrency", "--servers", "--log-level", "--log-format", "--dev-token", "--rate-limit", "--rate-burst", "--trusted-proxy", "tokens[0].hash:", "tokens[0].role:", "tokens[0].merchants:"} {
 		if !strings.Contains(stderr, part) {
 			t.Errorf("%s is not told in:\n%s", part, stderr)
 		}
@@ -59,9 +59,22 @@ func TestRefusesToStartForRealWithoutTokensAndKey(t *testing.T) {
 
 func TestUnknownMembersOfTheFile(t *testing.T) {
 	t.Parallel()
-	code, _, stderr := runFor(t, "--config", write(t, "lisen: x\nretentoin: 1h\n"))
-	if code != 2 || !strings.Contains(stderr, "lisen") || !strings.Contains(stderr, "retentoin") {
+	config := write(t, "lisen: x\nretentoin: 1h\ntokens:\n  - {nam: a}\n")
+	code, _, stderr := runFor(t, "--config", config)
+	want := "tidings: --config: " + config + ":\nline 1: unknown key lisen\nline 2: unknown key retentoin\nline 4: unknown key nam\n"
+	if code != 2 || stderr != want {
 		t.Errorf("%d %s", code, stderr)
+	}
+}
+
+// What is wrong with the file is not the fault of a flag that might stand in it.
+func TestFileThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	config := write(t, "listen: [")
+	for _, args := range [][]string{{"--config", config}, {"--config", config + ".not"}, {"check", "--config", config}} {
+		if code, _, stderr := runFor(t, args...); code != 2 || !strings.HasPrefix(stderr, "tidings: --config: ") || !strings.Contains(stderr, config) {
+			t.Errorf("%v: %d %s", args, code, stderr)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -47,7 +48,15 @@ type fileToken struct {
 	Role      string   `yaml:"role"`
 }
 
-// readConfigFile reads the file; the error names every fault that YAML finds.
+// fileError is a configuration file that cannot be read.
+type fileError struct{ error }
+
+// Error implements error.
+func (e fileError) Error() string { return "--config: " + e.error.Error() }
+
+func (e fileError) Unwrap() error { return e.error }
+
+// readConfigFile reads the file; the error is a fileError and names every fault that YAML finds.
 func readConfigFile(path string) (configFile, error) {
 	var file configFile
 	if path == "" {
@@ -55,14 +64,30 @@ func readConfigFile(path string) (configFile, error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return file, err
+		return file, fileError{err}
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return file, fmt.Errorf("%s: %w", path, err)
+	err = decoder.Decode(&file)
+	var faults *yaml.TypeError
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		return file, nil
+	case errors.As(err, &faults):
+		return file, fileError{fmt.Errorf("%s:\n%s", path, unknownKey.ReplaceAllString(strings.Join(faults.Errors, "\n"), "unknown key $1"))}
 	}
-	return file, nil
+	return file, fileError{fmt.Errorf("%s: %w", path, err)}
+}
+
+// unknownKey is how YAML tells one: by the name of our type.
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)
+
+// under tells the faults of an entry of the file, each with where it stands.
+func under(entry string, faults []error) (placed []error) {
+	for _, fault := range faults {
+		placed = append(placed, fmt.Errorf("%s.%w", entry, fault))
+	}
+	return placed
 }
 
 // value returns what the file says for a flag, spelled as on the command line; "" when it says nothing.
@@ -139,7 +164,7 @@ func fileResolver() kong.ResolverFunc {
 		if file == nil {
 			read, err := readConfigFile(configPath(ctx))
 			if err != nil {
-				return nil, usageError{err}
+				return nil, err
 			}
 			file = &read
 		}

@@ -55,6 +55,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return left
 	}
 	if err != nil {
+		if fault := (fileError{}); errors.As(err, &fault) {
+			err = fault // without the flag for which kong happened to ask first
+		}
 		fmt.Fprintln(stderr, "tidings:", err)
 		return 2
 	}
