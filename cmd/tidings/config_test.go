@@ -180,6 +180,7 @@ func TestComposeFile(t *testing.T) {
 			Command     []string
 			Environment map[string]string
 			Grace       string `yaml:"stop_grace_period"`
+			Ports       []string
 		}
 	}
 	if err := yaml.Unmarshal(text, &compose); err != nil {
@@ -189,6 +190,7 @@ func TestComposeFile(t *testing.T) {
 	for _, flag := range serveFlagNames(t) {
 		known["TIDINGS_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))] = true
 	}
+	published := map[string]string{}
 	for _, name := range []string{"redis", "api", "worker", "asynqmon"} {
 		service, ok := compose.Services[name]
 		if !ok {
@@ -199,8 +201,18 @@ func TestComposeFile(t *testing.T) {
 				t.Errorf("service %s sets %s, which no flag reads", name, variable)
 			}
 		}
+		for _, port := range service.Ports {
+			if at := port[:strings.LastIndex(port, ":")]; !strings.HasPrefix(port, "127.0.0.1:") || published[at] != "" {
+				t.Errorf("service %s is published at %s, for everybody or where %s is", name, port, published[at])
+			} else {
+				published[at] = name
+			}
+		}
 		if name != "api" && name != "worker" {
 			continue
+		}
+		if len(service.Ports) == 0 {
+			t.Errorf("nobody can read the metrics of service %s", name)
 		}
 		if grace, err := time.ParseDuration(service.Grace); err != nil || grace < GracePeriod {
 			t.Errorf("service %s is killed after %s, before it has ended (%s)", name, service.Grace, GracePeriod)
