@@ -34,12 +34,12 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 	code, _, stderr := runFor(t, "serve", "--config", config, "--listen", "nowhere", "--role", "boss", "--redis-url", "http://user:pass-word@x",
 		"--allow-target", "10.0.0.0/99", "--allow-plain-http", "maybe", "--webhook-origin", "a_b.example", "--sealing-key", "short", "--retention", "1s",
 		"--concurrency", "0", "--servers", "many", "--log-level", "loud", "--log-format", "xml", "--dev-token", "x",
-		"--rate-limit", "fast", "--rate-burst", "0", "--trusted-proxy", "proxy.example")
+		"--rate-limit", "fast", "--rate-burst", "0", "--trusted-proxy", "proxy.example", "--stop-delay", "2m")
 	if code != 2 {
 		t.Errorf("exit status %d, want 2", code)
 	}
 	for _, part := range []string{"--listen", "--role", "--redis-url", "--allow-target", "--allow-plain-http", "--webhook-origin", "--sealing-key",
-		"--retention", "--concurrency", "--servers", "--log-level", "--log-format", "--dev-token", "--rate-limit", "--rate-burst", "--trusted-proxy", "tokens[0].hash:", "tokens[0].role:", "tokens[0].merchants:"} {
+		"--retention", "--concurrency", "--servers", "--log-level", "--log-format", "--dev-token", "--rate-limit", "--rate-burst", "--trusted-proxy", "--stop-delay", "tokens[0].hash:", "tokens[0].role:", "tokens[0].merchants:"} {
 		if !strings.Contains(stderr, part) {
 			t.Errorf("%s is not told in:\n%s", part, stderr)
 		}
@@ -123,7 +123,7 @@ var yes, one = true, 1
 var configFileSample = configFile{
 	Listen: "x", Role: "x", RedisURL: "x", DataDir: "x", DevToken: "x", AllowTarget: []string{"x"}, AllowPlainHTTP: &yes, CAFile: "x",
 	WebhookOrigin: "x", SealingKey: keyList{"x"}, Retention: "x", Concurrency: &one, Servers: &one, Sweep: &yes, LogLevel: "x", LogFormat: "x",
-	RateLimit: &one, RateBurst: &one, TrustedProxy: []string{"x"},
+	RateLimit: &one, RateBurst: &one, TrustedProxy: []string{"x"}, StopDelay: "x",
 }
 
 func serveFlagNames(t testing.TB) (names []string) {

@@ -33,6 +33,7 @@ type configFile struct {
 	RateLimit      *int        `yaml:"rate-limit"`
 	RateBurst      *int        `yaml:"rate-burst"`
 	TrustedProxy   []string    `yaml:"trusted-proxy"`
+	StopDelay      string      `yaml:"stop-delay"`
 	LogLevel       string      `yaml:"log-level"`
 	LogFormat      string      `yaml:"log-format"`
 	Tokens         []fileToken `yaml:"tokens"`
@@ -137,6 +138,8 @@ func (f configFile) value(flag string) string {
 		return whole(f.RateBurst)
 	case "trusted-proxy":
 		return strings.Join(f.TrustedProxy, ",")
+	case "stop-delay":
+		return f.StopDelay
 	case "log-level":
 		return f.LogLevel
 	case "log-format":

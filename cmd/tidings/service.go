@@ -163,8 +163,8 @@ func (s *service) tokens() []api.Token {
 	return tokens
 }
 
-// run works until the context ends, then stops in this order: not ready, no new requests, no new tasks, attempts in
-// flight end, connections close.
+// run works until the context ends, then stops in this order: not ready (and, for as long as balancers need to see that, served
+// as before), no new requests, no new tasks, attempts in flight end, connections close.
 func (s *service) run(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
@@ -193,6 +193,13 @@ func (s *service) run(ctx context.Context) error {
 	}
 	s.log.Info("service.stopping")
 	s.health.Stopping()
+	if failed == nil {
+		select {
+		case <-time.After(s.set.stopDelay):
+		case failed = <-served:
+		case <-s.redis.gone():
+		}
+	}
 	drain, stop := context.WithTimeout(context.Background(), drainTimeout)
 	defer stop()
 	err := s.server.Shutdown(drain)
