@@ -258,6 +258,9 @@ func pages(t *testing.T, p *process) {
 	if code, text := get("/metrics", p.token); code != http.StatusOK || !strings.Contains(text, `tidings_attempts_total{outcome="delivered",reason=""} 1`) || !strings.Contains(text, "tidings_deliveries_open 0") {
 		t.Error("metrics:", code, text)
 	}
+	if code, text := get("/", ""); code != http.StatusOK || !strings.Contains(text, `"/monitoring/"`) || !strings.Contains(text, `"/openapi.yaml"`) {
+		t.Error("entrance:", code, text)
+	}
 	if code, text := get("/openapi.yaml", ""); code != http.StatusOK || !strings.Contains(text, "/notifications/events") {
 		t.Error("openapi:", code, len(text))
 	}
