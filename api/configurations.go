@@ -76,11 +76,11 @@ func (s *Server) readConfiguration(adapterID string, body scope.Value, others []
 		return configuration, scope.Faults{{Detail: "expected object, got " + body.Kind().String()}}
 	}
 	var faults scope.Faults
-	var old []dispatcher.Notification
+	var old dispatcher.Configuration
 	total := 0
 	for _, other := range others {
 		if other.AdapterID == adapterID {
-			old = other.Notifications
+			old = other
 		} else {
 			total += len(other.Notifications)
 		}
@@ -99,7 +99,9 @@ func (s *Server) readConfiguration(adapterID string, body scope.Value, others []
 		return configuration, append(faults, scope.Fault{Pointer: "/notifications",
 			Detail: fmt.Sprintf("expected at most %d members, got %d", maxConfigured, n)})
 	}
+	configuration.Document = body.Without("active", "notifications")
 	at, _ := scope.ParsePointer("/notifications")
+	registered := dispatcher.NewRegistrations(old.Notifications)
 	for i, item := range list.Items() {
 		n, found := s.readNotification(item, at.Child(strconv.Itoa(i)))
 		if n.AdapterID == "" {
@@ -109,7 +111,12 @@ func (s *Server) readConfiguration(adapterID string, body scope.Value, others []
 			found = scope.Faults{{Pointer: at.Child(strconv.Itoa(i)).Child("signing").Child("secret").String(),
 				Detail: "is required in a configuration: every order would get a secret of its own, which nobody is shown"}}
 		}
-		n, redacted := renew(n, configuredBefore(old, n, i), at.Child(strconv.Itoa(i)))
+		before := configuredBefore(registered, n, i)
+		renewed, redacted := renew(n, before, at.Child(strconv.Itoa(i)))
+		if len(redacted) == 0 && n.AdapterID == adapterID && !sameCredentials(n, before, configuration.Document, old.Document) {
+			redacted = headersElsewhere(n, at.Child(strconv.Itoa(i))) // the base address that they begin with is another
+		}
+		n = renewed
 		faults = append(append(faults, found...), redacted...)
 		configuration.Notifications = append(configuration.Notifications, n)
 	}
@@ -117,14 +124,14 @@ func (s *Server) readConfiguration(adapterID string, body scope.Value, others []
 		faults = append(faults, scope.Fault{Pointer: "/notifications",
 			Detail: fmt.Sprintf("the configurations of a channel hold at most %d notifications, these would be %d", maxConfigured, total)})
 	}
-	configuration.Document = body.Without("active", "notifications")
 	return configuration, faults
 }
 
 // configuredBefore finds the notification that one of the new configuration replaces: by id, else by adapter and
 // reference, else the one in the same place that calls the same URL.
-func configuredBefore(old []dispatcher.Notification, n dispatcher.Notification, place int) dispatcher.Notification {
-	if i := dispatcher.FindSame(old, n); i >= 0 {
+func configuredBefore(registered *dispatcher.Registrations, n dispatcher.Notification, place int) dispatcher.Notification {
+	old := registered.All()
+	if i := registered.Find(n); i >= 0 {
 		return old[i]
 	}
 	if place < len(old) && old[place].URL == n.URL && old[place].ID == n.ID {

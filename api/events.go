@@ -127,6 +127,11 @@ func readEventQuery(merchant string, values url.Values) (eventQuery, scope.Fault
 			if q.StatusCode = value; !statusCodeShape(value) {
 				bad(name, "expected a status such as 503, or a class from 2xx to 5xx")
 			}
+		case "target":
+			var err error
+			if q.Target, err = dispatcher.ParseTarget(value); err != nil {
+				bad(name, err.Error())
+			}
 		case "from":
 			q.From = readTime(name, value, bad)
 		case "to":
@@ -155,7 +160,7 @@ func readEventQuery(merchant string, values url.Values) (eventQuery, scope.Fault
 func (q *eventQuery) text(name string) (*string, bool) {
 	field, ok := map[string]*string{
 		"orderId": &q.OrderID, "scope": &q.Scope, "notificationId": &q.NotificationID, "deliveryId": &q.DeliveryID,
-		"adapterId": &q.AdapterID, "reference": &q.Reference, "channel": &q.Channel, "target": &q.Target,
+		"adapterId": &q.AdapterID, "reference": &q.Reference, "channel": &q.Channel,
 	}[name]
 	return field, ok
 }

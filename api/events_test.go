@@ -135,6 +135,7 @@ func TestFiltersOfEvents(t *testing.T) {
 			{"orderId=3", 2}, {"orderId=7", 1}, {"orderId=none", 0}, {"scope=/a", 25}, {"scope=/b", 0}, {"notificationId=n4", 2},
 			{"deliveryId=" + newest.DeliveryID, 1}, {"deliveryId=none", 0}, {"adapterId=erp", 25}, {"adapterId=pim", 0},
 			{"reference=r1", 2}, {"channel=web", 25}, {"channel=app", 0}, {"target=https://h0.example", 13}, {"target=https://h1.example", 12},
+			{"target=https://h0.example:443", 13}, {"target=https://H0.Example.%3A443/", 13}, {"target=https://h0.example:8443", 0}, {"target=http://h0.example", 0},
 			{"outcome=failed", 5}, {"outcome=delivered", 20}, {"reason=status_5xx", 2}, {"reason=dns", 0},
 			{"statusCode=404", 3}, {"statusCode=4xx", 3}, {"statusCode=5xx", 2}, {"statusCode=2xx", 20}, {"statusCode=500", 0},
 			{"outcome=failed&statusCode=503&channel=web", 2}, {"orderId=0&outcome=failed", 2},
@@ -183,6 +184,7 @@ func TestRefusedQueries(t *testing.T) {
 		for _, row := range []struct{ query, pointers string }{
 			{"colour=1", "/colour"}, {"order_id=1", "/order_id"}, {"limit=0", "/limit"}, {"limit=101", "/limit"}, {"limit=x", "/limit"}, {"limit=", "/limit"},
 			{"offset=-1", "/offset"}, {"offset=10001", "/offset"}, {"offset=1.5", "/offset"}, {"outcome=ok", "/outcome"}, {"outcome=", "/outcome"},
+			{"target=h0.example", "/target"}, {"target=ftp://h0.example", "/target"}, {"target=https://h0.example/p", "/target"}, {"target=none", "/target"},
 			{"reason=bad", "/reason"}, {"reason=", "/reason"}, {"statusCode=1xx", "/statusCode"}, {"statusCode=6xx", "/statusCode"}, {"statusCode=xx", "/statusCode"},
 			{"statusCode=99", "/statusCode"}, {"statusCode=5XX", "/statusCode"}, {"from=yesterday", "/from"}, {"from=2026-01-31", "/from"}, {"to=1", "/to"},
 			{"from=2026-01-31T12:00:00+01:00", "/from"}, // the + is a space by now, and the answer says so

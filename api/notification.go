@@ -98,7 +98,9 @@ func readFormat(in notificationInput, n *dispatcher.Notification, at scope.Point
 	}
 	for _, h := range n.Headers {
 		name := http.CanonicalHeaderKey(h.Name)
-		if n.Format == dispatcher.FormatCloudEvents && (name == "Content-Type" || strings.HasPrefix(name, "Ce-")) {
+		cloudEvents := n.Format == dispatcher.FormatCloudEvents && (name == "Content-Type" || strings.HasPrefix(name, "Ce-"))
+		// Whoever verifies FaTPay's signature takes every such header for a part of what was signed.
+		if cloudEvents || n.Format == dispatcher.FormatFaTPay && strings.HasPrefix(name, "X-Fp-") {
 			faults = append(faults, scope.Fault{Pointer: at.Child("headers").Child(h.Name).String(), Detail: "is reserved: the format sets it"})
 		}
 	}
@@ -156,8 +158,10 @@ func (s *Server) urlFaults(in notificationInput, url string, at scope.Pointer) s
 	return nil
 }
 
-// reservedHeaders belong to the connection or to Tidings.
+// reservedHeaders belong to the connection or to Tidings: whose order it is and what caused the request is told by us, not
+// by who registers.
 var reservedHeaders = []string{
+	"X-Merchant", "X-Channel", "Traceparent", "Tracestate",
 	"Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Authenticate",
 	"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Upgrade", "Expect", "Accept-Encoding",
 }

@@ -269,6 +269,8 @@ func TestFormatsAreRegisteredWithTheirOptions(t *testing.T) {
 			{`"format":"cloudevents","options":{"mode":"binary"}`, 201, ""},
 			{`"format":"cloudevents","headers":{"ce-id":"x","Content-Type":"text/plain"}`, 422, "/headers/Content-Type /headers/ce-id"},
 			{`"format":"thin"`, 201, ""},
+			{`"format":"fatpay","options":{"partnerId":"p1"},"headers":{"x-fp-extra":"1","X-FP-Nonce":"2"}`, 422, "/headers/X-FP-Nonce /headers/x-fp-extra"}, // receivers would sign them, too
+			{`"format":"fbpi","headers":{"x-fp-extra":"1"}`, 201, ""}, // means nothing there
 		} {
 			a := d.must(t, row.status, http.MethodPost, orders+strconv.Itoa(i)+"/notifications",
 				`{"url":"https://h.example/","scope":{"state":["*"]},`+row.members+`}`, "X-Channel: web")

@@ -33,6 +33,15 @@ func (c *contract) orders() map[string]string {
 	c.fails("version_differs", exchange{id: "putOrder", in: order, body: first, header: seen2, want: 412})
 	c.fails("version_differs", exchange{id: "patchOrder", in: order, body: first, header: seen2, want: 412})
 	c.fails("version_differs", exchange{id: "deleteOrder", in: order, header: seen2, want: 412})
+	onlyNew, notThis := map[string]string{"If-None-Match": "*"}, map[string]string{"If-None-Match": `"2"`}
+	for _, id := range []string{"putOrder", "patchOrder", "deleteOrder"} {
+		body := first
+		if id == "deleteOrder" {
+			body = ""
+		}
+		c.fails("order_exists", exchange{id: id, in: order, body: body, header: onlyNew, want: 412})
+		c.fails("if_none_match_invalid", exchange{id: id, in: order, body: body, header: notThis, want: 400, lawless: true})
+	}
 	c.fails("channel_differs", exchange{id: "putOrder", in: order, body: first, header: elsewhere, want: 409})
 	c.fails("order_too_large", exchange{id: "patchOrder", in: order, body: large, want: 413}) // what is there comes on top
 	if a := c.do(exchange{id: "getOrder", in: order, want: 200}); string(a.body) != `{"total":3}` {
@@ -44,7 +53,7 @@ func (c *contract) orders() map[string]string {
 	c.fails("invalid_input", exchange{id: "getOrder", in: map[string]string{"orderId": "a b"}, want: 422, lawless: true})
 
 	gone := map[string]string{"orderId": "gone"}
-	c.do(exchange{id: "putOrder", in: gone, body: first, want: 201})
+	c.do(exchange{id: "putOrder", in: gone, body: first, header: onlyNew, want: 201})
 	c.do(exchange{id: "deleteOrder", in: gone, want: 204})
 	return order
 }

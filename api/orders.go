@@ -106,8 +106,13 @@ func (s *Server) deleteOrder(c *gin.Context) {
 		s.fail(c, invalid(faults))
 		return
 	}
-	err := s.producer.DeleteOrder(c.Request.Context(), ref, func(state store.State) error {
-		return ifMatch(c.GetHeader("If-Match"), state.Order)
+	conditions, err := readPreconditions(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	err = s.producer.DeleteOrder(c.Request.Context(), ref, func(state store.State) error {
+		return conditions.hold(state.Order)
 	})
 	if err != nil {
 		s.fail(c, err)
@@ -134,17 +139,4 @@ func listOf(header string) (items []string) {
 		}
 	}
 	return items
-}
-
-// ifMatch holds a write to the version that the client has seen (RFC 9110 §13.1.1).
-func ifMatch(header string, order dispatcher.Order) error {
-	if header == "" {
-		return nil
-	}
-	tags := listOf(header)
-	if order.Exists() && (slices.Contains(tags, "*") || slices.Contains(tags, etag(order.Version))) {
-		return nil
-	}
-	return problem(http.StatusPreconditionFailed, "version_differs",
-		fmt.Sprintf("The order is at version %d, which If-Match does not name.", order.Version))
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -152,6 +153,47 @@ func TestPreconditions(t *testing.T) {
 	})
 }
 
+// Of many that create the same order only one does; whoever comes later is told, and nothing is half done.
+func TestCreateOnly(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d door) {
+		const onlyNew = "If-None-Match: *"
+		d.must(t, 404, http.MethodPatch, orders+"1", `{"a":0}`, onlyNew)
+		d.must(t, 404, http.MethodDelete, orders+"1", "", onlyNew)
+		// Known by a registration only, it is not there yet.
+		d.must(t, 201, http.MethodPost, orders+"1/notifications", good, "X-Channel: web")
+		var created atomic.Int64
+		var all sync.WaitGroup
+		for i := range 10 {
+			all.Go(func() {
+				a := d.call(t, http.MethodPut, orders+"1", fmt.Sprintf(`{"a":%d}`, i), "X-Channel: web", onlyNew)
+				switch {
+				case a.status == 201:
+					created.Add(1)
+				case a.status != 412 || a.problem(t).Code != "order_exists":
+					t.Errorf("%d %s", a.status, a.body)
+				}
+			})
+		}
+		if all.Wait(); created.Load() != 1 || d.load(t, "1").Order.Version != 1 {
+			t.Errorf("%d created it, and it is at version %d", created.Load(), d.load(t, "1").Order.Version)
+		}
+		d.must(t, 412, http.MethodPatch, orders+"1", `{"b":1}`, onlyNew)
+		d.must(t, 412, http.MethodDelete, orders+"1", "", onlyNew)
+		d.must(t, 412, http.MethodPut, orders+"1", `{"notifications":[{"url":"https://other.example/","scope":""}]}`, onlyNew)
+		for _, other := range []string{`"1"`, `W/"9"`, `*, "1"`, `**`, `x`} { // which would be ignored
+			for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete} {
+				if a := d.must(t, 400, method, orders+"1", `{}`, "If-None-Match: "+other); a.problem(t).Code != "if_none_match_invalid" {
+					t.Errorf("%s: %s", other, a.body)
+				}
+			}
+		}
+		if state := d.load(t, "1"); state.Order.Version != 1 || len(state.Notifications) != 1 {
+			t.Errorf("version %d with %d notifications", state.Order.Version, len(state.Notifications))
+		}
+	})
+}
+
 func TestChannels(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d door) {
@@ -240,7 +282,8 @@ func TestDeleteAnOrder(t *testing.T) {
 			strings.Contains(left.body, "private") {
 			t.Errorf("its delivery is left as %s", left.body)
 		}
-		if again := d.put(t, 201, "1", `{"a":2}`); again.Version != 1 || len(again.Deliveries) != 0 {
+		d.must(t, 412, http.MethodPut, orders+"1", `{"a":2}`, `If-Match: "1"`)
+		if again := d.put(t, 201, "1", `{"a":2}`); again.Version != 2 || len(again.Deliveries) != 0 {
 			t.Errorf("the same id again: %+v", again)
 		}
 	})

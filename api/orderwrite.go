@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -21,7 +20,7 @@ type orderWrite struct {
 	ref      dispatcher.OrderRef
 	channel  string // X-Channel; "" when not given
 	actor    string
-	ifMatch  string
+	asks     preconditions
 	body     scope.Value // without notifications and callback_urls
 	register []dispatcher.Notification
 	merge    bool
@@ -29,7 +28,11 @@ type orderWrite struct {
 
 // readOrderWrite reads and checks the request; every fault of it is told at once.
 func (s *Server) readOrderWrite(c *gin.Context, merge bool) (orderWrite, error) {
-	w := orderWrite{merge: merge, ifMatch: c.GetHeader("If-Match")}
+	w := orderWrite{merge: merge}
+	var err error
+	if w.asks, err = readPreconditions(c); err != nil {
+		return w, err
+	}
 	ref, faults := s.orderRef(c)
 	w.ref = ref
 	w.channel, w.actor = c.GetHeader("X-Channel"), c.GetHeader(adapterHeader)
@@ -99,7 +102,7 @@ func (s *Server) readRegistrations(body scope.Value, faults *scope.Faults) ([]di
 // planOrderWrite decides what the write means for the order as it stands. It is called again when somebody else wrote
 // the order meanwhile. Secrets that it generated are told once it is committed.
 func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State) (*store.Commit, []generatedSecret, error) {
-	if err := ifMatch(w.ifMatch, state.Order); err != nil {
+	if err := w.asks.hold(state.Order); err != nil {
 		return nil, nil, err
 	}
 	if w.merge && !state.Order.Exists() {
@@ -144,8 +147,8 @@ func (s *Server) planOrderWrite(c *gin.Context, w orderWrite, state store.State)
 	if len(registered.put) > 0 {
 		notifications = store.MergeNotifications(notifications, registered.put)
 	}
-	commit.Deliveries = dispatcher.Plan(change, notifications)
-	return commit, registered.secrets, nil
+	commit.Deliveries, err = dispatcher.Plan(c.Request.Context(), change, notifications)
+	return commit, registered.secrets, err
 }
 
 // merged is the document with the patch in it. One that a PUT would refuse is refused.
@@ -189,27 +192,11 @@ func (s *Server) configuredNotifications(c *gin.Context, order dispatcher.Order)
 	return all, nil
 }
 
-// maxChangedBytes bounds the list of changed pointers in an answer: many members under long names could make it many
-// times as large as the order.
-const maxChangedBytes = 1 << 20
-
-// pointers lists what changed; a list that would be too long names only the top-level members.
+// pointers lists what changed; scope.Diff bounds it.
 func pointers(changed []scope.Pointer) []string {
-	all, size := make([]string, 0, len(changed)), 0
+	all := make([]string, 0, len(changed))
 	for _, p := range changed {
 		all = append(all, p.String())
-		size += len(all[len(all)-1])
 	}
-	if size <= maxChangedBytes {
-		return all
-	}
-	top, seen := all[:0], make(map[string]bool, len(all))
-	for _, p := range changed {
-		name, _, _ := strings.Cut(p.String()[1:], "/")
-		if !seen[name] {
-			seen[name] = true
-			top = append(top, "/"+name)
-		}
-	}
-	return top
+	return all
 }

@@ -152,6 +152,9 @@ func TestRefusedNotifications(t *testing.T) {
 			"Webhook-Signature":"x","webhook-id":"x","x-tidings-event":"x","Upgrade":"x","X-Ok":"x"}`),
 			"/headers/Connection /headers/Content-Length /headers/TRANSFER-ENCODING /headers/Upgrade /headers/Webhook-Signature " +
 				"/headers/host /headers/webhook-id /headers/x-tidings-event"},
+		{"headers that say whose order it is and what caused the request", with(`"headers":{"X-Merchant":"other","x-channel":"other","traceparent":"x","TraceState":"x",
+			"User-Agent":"mine","Content-Type":"text/plain","Authorization":"Bearer x","X-AdapterId":"erp"}`),
+			"/headers/TraceState /headers/X-Merchant /headers/traceparent /headers/x-channel"},
 		{"header values", with(`"headers":{"A":"x\r\nHost: evil","B":"x\ny","C":"\u0000","D":7,"E":null}`), "/headers/A /headers/B /headers/C /headers/D /headers/E"},
 		{"long header value", with(`"headers":{"A":"` + strings.Repeat("x", 4097) + `"}`), "/headers/A"},
 		{"header names", with(`"headers":{"A B":"x","":"x","Ü":"x","A:":"x","A\n":"x"}`), "/headers/ /headers/A\n /headers/A B /headers/A: /headers/Ü"},

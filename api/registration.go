@@ -24,13 +24,14 @@ func registerAll(registered, configured, requested []dispatcher.Notification, no
 	if len(configured) == 0 && len(requested) == 0 {
 		return registration{}, nil
 	}
-	all := slices.Clone(registered)
+	all := dispatcher.NewRegistrations(slices.Clone(registered))
 	var put []dispatcher.Notification
+	isPut := map[string]bool{} // by id
 	var faults scope.Faults
 	generated := map[string]dispatcher.Secret{} // by the notification's id
 	for i, n := range slices.Concat(configured, requested) {
 		at := scope.Pointer{}.Child("notifications").Child(strconv.Itoa(i - len(configured)))
-		same := dispatcher.FindSame(all, n)
+		same := all.Find(n)
 		if same < 0 {
 			n, found := renew(n, dispatcher.Notification{}, at)
 			faults = append(faults, found...)
@@ -43,25 +44,29 @@ func registerAll(registered, configured, requested []dispatcher.Notification, no
 			if fresh {
 				generated[n.ID] = n.CurrentSecret()
 			}
-			all, put = append(all, n), append(put, n)
+			all.Add(n)
+			put, isPut[n.ID] = append(put, n), true
 			continue
 		}
-		n, found := renew(n, all[same], at)
+		old := all.All()[same]
+		n, found := renew(n, old, at)
 		faults = append(faults, found...)
 		n, fresh := withSecret(n, "")
 		if fresh {
 			generated[n.ID] = n.CurrentSecret()
 		}
-		if !n.SameContent(all[same]) {
-			all[same] = n
-			put = slices.DeleteFunc(put, func(p dispatcher.Notification) bool { return p.ID == n.ID })
-			put = append(put, n)
+		if !n.SameContent(old) {
+			all.Replace(same, n)
+			if isPut[n.ID] { // twice in one request
+				put = slices.DeleteFunc(put, func(p dispatcher.Notification) bool { return p.ID == n.ID })
+			}
+			put, isPut[n.ID] = append(put, n), true
 		}
 	}
 	if len(faults) > 0 {
 		return registration{}, invalid(faults)
 	}
-	if err := fit(all, "/notifications"); err != nil {
+	if err := fit(all.All(), "/notifications"); err != nil {
 		return registration{}, err
 	}
 	r := registration{put: put}
@@ -91,19 +96,7 @@ func fit(all []dispatcher.Notification, at string) error {
 // renew gives a notification the identity of the one that it replaces, and fills secrets that were read back redacted
 // with those that are registered.
 func renew(n, old dispatcher.Notification, at scope.Pointer) (dispatcher.Notification, scope.Faults) {
-	var faults scope.Faults
-	n.Headers = slices.Clone(n.Headers)
-	for i, h := range n.Headers {
-		if h.Value.Reveal() != dispatcher.Redacted {
-			continue
-		}
-		j := slices.IndexFunc(old.Headers, func(o dispatcher.Header) bool { return strings.EqualFold(o.Name, h.Name) })
-		if j < 0 {
-			faults = append(faults, scope.Fault{Pointer: at.Child("headers").Child(h.Name).String(), Detail: "is redacted, and no value is registered that it could stand for"})
-			continue
-		}
-		n.Headers[i].Value = old.Headers[j].Value
-	}
+	n, faults := keepHeaders(n, old, at)
 	n, found := keepSecrets(n, old, at)
 	faults = append(faults, found...)
 	if n.URL == old.URL && n.Handshake { // another URL has to be asked anew
@@ -113,4 +106,50 @@ func renew(n, old dispatcher.Notification, at scope.Pointer) (dispatcher.Notific
 		n.ID, n.Created = old.ID, old.Created
 	}
 	return n, faults
+}
+
+// keepHeaders puts the registered values in the place of redacted ones. Who may register is not shown them, and must not
+// have them sent to a place of his choosing either: they stand for nothing where another target is called. (A signing
+// secret is never sent, and stays.)
+func keepHeaders(n, old dispatcher.Notification, at scope.Pointer) (dispatcher.Notification, scope.Faults) {
+	if !slices.ContainsFunc(n.Headers, isRedacted) {
+		return n, nil
+	}
+	if old.URL != "" && !sameCredentials(n, old, scope.Value{}, scope.Value{}) {
+		return n, headersElsewhere(n, at)
+	}
+	var faults scope.Faults
+	n.Headers = slices.Clone(n.Headers)
+	for i, h := range n.Headers {
+		if !isRedacted(h) {
+			continue
+		}
+		j := slices.IndexFunc(old.Headers, func(o dispatcher.Header) bool { return strings.EqualFold(o.Name, h.Name) })
+		if j < 0 {
+			faults = append(faults, scope.Fault{Pointer: at.Child("headers").Child(h.Name).String(), Detail: "is redacted, and no value is registered that it could stand for"})
+			continue
+		}
+		n.Headers[i].Value = old.Headers[j].Value
+	}
+	return n, faults
+}
+
+func isRedacted(h dispatcher.Header) bool { return h.Value.Reveal() == dispatcher.Redacted }
+
+// sameCredentials reports whether the headers of both are meant for the same target. is and was are the documents of the
+// configuration that they refer to; absent where it is not at hand.
+func sameCredentials(n, old dispatcher.Notification, is, was scope.Value) bool {
+	target := n.CredentialsFor(is)
+	return target != "" && target == old.CredentialsFor(was)
+}
+
+// headersElsewhere refuses redacted headers whose values were meant for another target.
+func headersElsewhere(n dispatcher.Notification, at scope.Pointer) (faults scope.Faults) {
+	for _, h := range n.Headers {
+		if isRedacted(h) {
+			faults = append(faults, scope.Fault{Pointer: at.Child("headers").Child(h.Name).String(),
+				Detail: "is redacted, and its value was registered for another target (scheme, host and port) than is called now; give the value again"})
+		}
+	}
+	return faults
 }

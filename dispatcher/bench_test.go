@@ -32,7 +32,7 @@ func BenchmarkPlan(b *testing.B) {
 		b.Run(row.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if got := len(dispatcher.Plan(c, all)); got != row.owed {
+				if got := len(plan(b, c, all)); got != row.owed {
 					b.Fatalf("%d deliveries", got)
 				}
 			}

@@ -150,32 +150,19 @@ func (n Notification) Public() PublicNotification {
 }
 
 // SameContent reports whether a registration says what o, which is registered, says already, their ids and times aside.
-// One without a secret says nothing of it.
+// One without a secret says nothing of it. What is dear to compare comes last.
 func (n Notification) SameContent(o Notification) bool {
+	if n.AdapterID != o.AdapterID || n.Reference != o.Reference || n.Description != o.Description ||
+		n.URL != o.URL || n.SpelledInvoke != o.SpelledInvoke || n.Version != o.Version || n.Method != o.Method ||
+		n.Format != o.Format || n.Signing != o.Signing || !n.sameSecrets(o) || n.Handshake != o.Handshake || n.Ordering != o.Ordering ||
+		n.Retry.MaxAttempts != o.Retry.MaxAttempts || n.Timeout != o.Timeout || n.ExpiresAfter != o.ExpiresAfter {
+		return false
+	}
 	rule, schema := n.Scope.JSON()
 	otherRule, otherSchema := o.Scope.JSON()
-	return n.AdapterID == o.AdapterID && n.Reference == o.Reference && n.Description == o.Description &&
-		n.URL == o.URL && n.SpelledInvoke == o.SpelledInvoke && n.Version == o.Version && n.Method == o.Method &&
-		slices.Equal(n.Headers, o.Headers) && slices.Equal(n.ExcludeActors, o.ExcludeActors) &&
-		scope.Equal(rule, otherRule) && scope.Equal(schema, otherSchema) &&
-		n.Format == o.Format && scope.Equal(n.Options, o.Options) &&
-		n.Signing == o.Signing && n.sameSecrets(o) && n.Handshake == o.Handshake && n.Ordering == o.Ordering &&
-		n.Retry.MaxAttempts == o.Retry.MaxAttempts && slices.Equal(n.Retry.Schedule, o.Retry.Schedule) &&
-		n.Timeout == o.Timeout && n.ExpiresAfter == o.ExpiresAfter
-}
-
-// FindSame returns the index of the registration that a new one repeats: the same id, else the same adapter and
-// reference, else the same content; -1 when it is new.
-func FindSame(registered []Notification, n Notification) int {
-	if n.ID != "" {
-		return slices.IndexFunc(registered, func(r Notification) bool { return r.ID == n.ID })
-	}
-	if n.AdapterID != "" && n.Reference != "" {
-		return slices.IndexFunc(registered, func(r Notification) bool {
-			return r.AdapterID == n.AdapterID && r.Reference == n.Reference
-		})
-	}
-	return slices.IndexFunc(registered, n.SameContent)
+	return slices.Equal(n.Retry.Schedule, o.Retry.Schedule) && slices.Equal(n.Headers, o.Headers) &&
+		slices.Equal(n.ExcludeActors, o.ExcludeActors) && scope.Equal(rule, otherRule) && scope.Equal(schema, otherSchema) &&
+		scope.Equal(n.Options, o.Options)
 }
 
 // RedactURL hides every value of the URL's query, where receivers take tokens, and any user name and password.

@@ -68,43 +68,6 @@ func TestSameContent(t *testing.T) {
 	}
 }
 
-func TestFindSame(t *testing.T) {
-	t.Parallel()
-	first, second := full(t), full(t)
-	second.ID, second.AdapterID, second.Reference, second.URL = "n2", "", "", "https://second/"
-	third := full(t)
-	third.ID, third.Reference, third.URL = "n3", "other", "https://third/"
-	registered := []dispatcher.Notification{first, second, third}
-	for _, row := range []struct {
-		name string
-		want int
-		edit func(*dispatcher.Notification)
-	}{
-		{"id", 1, func(n *dispatcher.Notification) { n.ID = "n2" }}, // though adapter and reference are the first's
-		{"an id that is not there is new, whatever else it repeats", -1, func(n *dispatcher.Notification) { n.ID = "n9" }},
-		{"adapter and reference", 0, func(n *dispatcher.Notification) { n.URL = "https://new/" }},
-		{"adapter and another reference", 2, func(n *dispatcher.Notification) { n.Reference = "other" }},
-		{"adapter and a new reference", -1, func(n *dispatcher.Notification) { n.Reference = "new" }},
-		{"a reference alone tells nothing", -1, func(n *dispatcher.Notification) { n.AdapterID = "" }},
-		{"an adapter alone tells nothing", -1, func(n *dispatcher.Notification) { n.Reference = "" }},
-		{"content", 1, func(n *dispatcher.Notification) { *n = second; n.ID = "" }},
-		{"almost the content", -1, func(n *dispatcher.Notification) { *n = second; n.ID, n.Method = "", "PUT" }},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			n := full(t)
-			n.ID = ""
-			row.edit(&n)
-			if got := dispatcher.FindSame(registered, n); got != row.want {
-				t.Errorf("the same as %d, want %d", got, row.want)
-			}
-		})
-	}
-	if got := dispatcher.FindSame(nil, first); got != -1 {
-		t.Errorf("among none it is %d", got)
-	}
-}
-
 func TestPublicHasNoSecrets(t *testing.T) {
 	t.Parallel()
 	n := full(t)

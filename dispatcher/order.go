@@ -14,11 +14,15 @@ type Order struct {
 	Merchant string
 	ID       string
 	Channel  string
-	Version  int64       // 1 for the first accepted document, 0 while only notifications are known
+	Version  int64       // of the last accepted document, counted from 1; 0 while only notifications are known
+	Erased   int64       // version of an order by this name that was erased lately; 0: none was
 	Document scope.Value // as written by the adapter
 	Created  time.Time
 	Modified time.Time
 }
+
+// New reports whether the order is as its first document made it.
+func (o Order) New() bool { return o.Exists() && o.Created.Equal(o.Modified) }
 
 // Ref names the order.
 func (o Order) Ref() OrderRef { return OrderRef{Merchant: o.Merchant, OrderID: o.ID} }
@@ -42,11 +46,15 @@ func NewChange(before Order, document scope.Value, actor string, now time.Time) 
 		return Change{}, false
 	}
 	after := before
-	after.Version++
+	// Receivers take a lower version than they have for late news, and an ETag must not come back: an order that is made
+	// anew goes on counting where the erased one stopped.
+	after.Version = max(before.Version, before.Erased) + 1
 	after.Document = document
 	after.Modified = now
 	if !before.Exists() {
 		after.Created = now
+	} else if next := before.Created.Add(time.Millisecond); now.Before(next) {
+		after.Modified = next // what is kept has milliseconds: only a new order is modified when it was created
 	}
 	return Change{ID: NewID(now), Order: after, Before: before.Document, Changed: changed, Actor: actor}, true
 }

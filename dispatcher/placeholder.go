@@ -113,17 +113,24 @@ func (t URLTemplate) NeedsConfiguration() bool {
 
 // Sample returns the URL with harmless values in place of placeholders, to be checked when it is registered; ok is
 // false when the base address comes from the configuration and cannot be known yet.
-func (t URLTemplate) Sample() (sample string, ok bool) {
+func (t URLTemplate) Sample() (sample string, ok bool) { return t.sample(scope.Value{}) }
+
+// sample takes the base address, where there is one, from a configuration.
+func (t URLTemplate) sample(configuration scope.Value) (sample string, ok bool) {
 	var b strings.Builder
 	for _, p := range t.parts {
-		if p.path == nil {
+		switch {
+		case p.path == nil:
 			b.WriteString(p.text)
-			continue
+		case p.mode == modeBase:
+			base, ok := scalarText(configuration, p.path[1:])
+			if !ok || !isBase(base) {
+				return "", false
+			}
+			b.WriteString(strings.TrimSuffix(base, "/"))
+		default:
+			b.WriteString("x")
 		}
-		if p.mode == modeBase {
-			return "", false
-		}
-		b.WriteString("x")
 	}
 	return b.String(), true
 }

@@ -1,14 +1,17 @@
 package dispatcher
 
 import (
+	"context"
+	"fmt"
 	"slices"
 
 	"github.com/tidings/tidings/scope"
 )
 
 // Plan matches a change against the notifications of its order and returns the deliveries that it owes, in the order
-// of the notifications. It is pure: planned twice, the same deliveries come out.
-func Plan(change Change, notifications []Notification) []Delivery {
+// of the notifications. It is pure: planned twice, the same deliveries come out. A thousand notifications may take
+// seconds, so it gives up once nobody waits for it any more; the error is the context's.
+func Plan(ctx context.Context, change Change, notifications []Notification) ([]Delivery, error) {
 	var owed []Delivery
 	match := func(s scope.Scope) []scope.Hit { return s.Match(change.Before, change.Order.Document) }
 	if len(notifications) > 1 { // then several may look at the same place
@@ -16,6 +19,9 @@ func Plan(change Change, notifications []Notification) []Delivery {
 		match = func(s scope.Scope) []scope.Hit { return s.MatchVersions(versions) }
 	}
 	for _, n := range notifications {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("matching a change against %d notifications: %w", len(notifications), err)
+		}
 		if !n.Stopped.IsZero() || (change.Actor != "" && slices.Contains(n.ExcludeActors, change.Actor)) {
 			continue
 		}
@@ -25,7 +31,7 @@ func Plan(change Change, notifications []Notification) []Delivery {
 		}
 		owed = append(owed, newDelivery(change, n, hits))
 	}
-	return owed
+	return owed, nil
 }
 
 func newDelivery(change Change, n Notification, hits []scope.Hit) Delivery {

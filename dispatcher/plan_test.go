@@ -1,6 +1,9 @@
 package dispatcher_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,6 +13,16 @@ import (
 	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/scope"
 )
+
+// plan is Plan for who waits for it.
+func plan(t testing.TB, c dispatcher.Change, all []dispatcher.Notification) []dispatcher.Delivery {
+	t.Helper()
+	owed, err := dispatcher.Plan(t.Context(), c, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return owed
+}
 
 // notification is a plain one for that scope.
 func notification(t testing.TB, id, text string) dispatcher.Notification {
@@ -22,7 +35,7 @@ func TestPlanFiresOnceWithEveryKey(t *testing.T) {
 	c := change(t, `{"state":{"currentStatus":"accepted"},"payments":[],"cart":{"n":1}}`,
 		`{"state":{"currentStatus":"completed"},"payments":[{"id":1}],"cart":{"n":1.0}}`, "")
 	all := notification(t, "n1", `{"cart":true,"payment":true,"state":["declined","completed"]}`)
-	got := dispatcher.Plan(c, []dispatcher.Notification{all})
+	got := plan(t, c, []dispatcher.Notification{all})
 	if len(got) != 1 {
 		t.Fatalf("%d deliveries, want one", len(got))
 	}
@@ -79,10 +92,61 @@ func TestPlanChoosesAmongNotifications(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if got := dispatcher.Plan(change(t, before, after, row.actor), []dispatcher.Notification{row.n}); len(got) > 0 != row.fires {
+			if got := plan(t, change(t, before, after, row.actor), []dispatcher.Notification{row.n}); len(got) > 0 != row.fires {
 				t.Errorf("fires = %v, want %v", !row.fires, row.fires)
 			}
 		})
+	}
+}
+
+// patience is a context that ends when it was asked so many times.
+type patience struct {
+	context.Context
+	left int
+}
+
+func (p *patience) Err() error {
+	if p.left--; p.left < 0 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+func TestPlanGivesUpWhenNobodyWaits(t *testing.T) {
+	t.Parallel()
+	c := change(t, `{"cart":1}`, `{"cart":2}`, "")
+	var all []dispatcher.Notification
+	for range 100 {
+		all = append(all, notification(t, "n", `{"cart":true}`))
+	}
+	for _, left := range []int{0, 50} {
+		ctx := &patience{t.Context(), left}
+		if owed, err := dispatcher.Plan(ctx, c, all); owed != nil || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%d looks before the end: %d deliveries, %v", left, len(owed), err)
+		}
+		if ctx.left != -1 {
+			t.Errorf("it went on for %d notifications", -1-ctx.left)
+		}
+	}
+}
+
+// However many notifications have costly schemas, a change takes about as long as one: those that cannot be paid for fire.
+func TestPlanHasOneBudgetForAllSchemas(t *testing.T) {
+	t.Parallel()
+	// A schema takes 2048 times as long for this text as for a small one.
+	c := change(t, `{"a":0}`, `{"a":"`+strings.Repeat("x", 1<<20)+`"}`, "")
+	never := rule(t, `"/a"`, `{"allOf":[`+strings.Repeat(`{"title":"t"},`, 100)+`{}],"not":{}}`)
+	all := make([]dispatcher.Notification, 800)
+	for i := range all {
+		all[i] = dispatcher.Notification{ID: fmt.Sprint(i), Scope: never}
+	}
+	owed := plan(t, c, all)
+	if len(owed) < 790 || len(owed) == 800 || owed[0].NotificationID == "0" {
+		t.Errorf("%d of 800 fired, want all but the first few", len(owed))
+	}
+	again := plan(t, c, all)
+	if !reflect.DeepEqual(owed, again) {
+		t.Errorf("planned twice, %d and %d fired", len(owed), len(again))
 	}
 }
 
@@ -93,7 +157,7 @@ func TestPlanPinsWhatTheDeliveryNeeds(t *testing.T) {
 	n.AdapterID, n.Reference, n.Format, n.Options = "erp", "export", "other", value(t, `{"a":1.0}`)
 	n.Ordering, n.ExpiresAfter = dispatcher.OrderingLatest, dispatcher.Duration(time.Hour)
 	n.Headers = []dispatcher.Header{{Name: "X-Key", Value: "s3cret"}}
-	got := dispatcher.Plan(c, []dispatcher.Notification{n})
+	got := plan(t, c, []dispatcher.Notification{n})
 	want := dispatcher.Delivery{
 		ID:       dispatcher.DeliveryID(dispatcher.OrderRef{Merchant: "acme", OrderID: "1001"}, c.ID, "n1"),
 		Merchant: "acme", Channel: "web", OrderID: "1001", OrderVersion: 7, ChangeID: c.ID, NotificationID: "n1",
@@ -107,7 +171,7 @@ func TestPlanPinsWhatTheDeliveryNeeds(t *testing.T) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
 	n.ExpiresAfter = 0
-	if got := dispatcher.Plan(c, []dispatcher.Notification{n}); !got[0].ExpiresAt.IsZero() {
+	if got := plan(t, c, []dispatcher.Notification{n}); !got[0].ExpiresAt.IsZero() {
 		t.Errorf("expires at %v, want never", got[0].ExpiresAt)
 	}
 }
@@ -118,8 +182,8 @@ func TestPlanIsPure(t *testing.T) {
 	all := []dispatcher.Notification{
 		notification(t, "b", `{"cart":true}`), notification(t, "a", `{"state":["*"],"cart":true}`), notification(t, "c", `{"customer":true}`),
 	}
-	first := dispatcher.Plan(c, all)
-	if second := dispatcher.Plan(c, all); !reflect.DeepEqual(first, second) {
+	first := plan(t, c, all)
+	if second := plan(t, c, all); !reflect.DeepEqual(first, second) {
 		t.Errorf("planned twice:\n%+v\n%+v", first, second)
 	}
 	var order []string
@@ -141,7 +205,7 @@ func TestPlanOfAFirstVersion(t *testing.T) {
 		notification(t, "state", `{"state":["checkout"]}`), notification(t, "payment", `{"payment":true}`),
 		notification(t, "cart", `{"cart":true}`), notification(t, "customer", `{"customer":true}`), notification(t, "whole", `""`),
 	}
-	got := dispatcher.Plan(c, all)
+	got := plan(t, c, all)
 	if len(got) != 2 || got[0].NotificationID != "state" || got[1].NotificationID != "whole" {
 		t.Fatalf("%+v, want deliveries to state and whole", got)
 	}
@@ -149,7 +213,7 @@ func TestPlanOfAFirstVersion(t *testing.T) {
 		t.Errorf("version %d, before %s, after %s", got[0].OrderVersion, e.Before.JSON(), e.After.JSON())
 	}
 	empty := change(t, "", `{}`, "")
-	if got := dispatcher.Plan(empty, all); len(got) != 0 {
+	if got := plan(t, empty, all); len(got) != 0 {
 		t.Errorf("an empty first version fires %+v", got)
 	}
 }
@@ -168,7 +232,7 @@ func TestPlanBoundsEvidence(t *testing.T) {
 		{`null`, text(513), true, false},
 	} {
 		c := change(t, `{"cart":`+row.before+`}`, `{"cart":`+row.after+`}`, "")
-		e := dispatcher.Plan(c, []dispatcher.Notification{notification(t, "n", `{"cart":true}`)})[0].Evidence[0]
+		e := plan(t, c, []dispatcher.Notification{notification(t, "n", `{"cart":true}`)})[0].Evidence[0]
 		if e.Truncated != (!row.keepsBefore || !row.keepsNow) || !e.Before.IsAbsent() != row.keepsBefore || !e.After.IsAbsent() != row.keepsNow {
 			t.Errorf("%d and %d bytes: before %d, after %d bytes, truncated %v", len(row.before), len(row.after),
 				len(e.Before.JSON()), len(e.After.JSON()), e.Truncated)

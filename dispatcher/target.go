@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/tidings/tidings/scope"
 )
 
 // ParseTarget reads a target as an operator writes it: an origin, the port may be left out.
@@ -40,4 +42,26 @@ func TargetOf(raw string) (string, error) {
 		return "", errors.New("the URL names no target: expected http:// or https:// and a host")
 	}
 	return u.Scheme + "://" + net.JoinHostPort(host, port), nil
+}
+
+// CredentialsFor tells whom a notification's own headers are meant for: the target that it calls. Where the base address
+// comes from the adapter's configuration, and that is not given or has none, it is the placeholder in the place of the
+// base, with the adapter whose configuration it refers to. "" when the URL names nobody.
+func (n Notification) CredentialsFor(configuration scope.Value) string {
+	template, err := ParseURLTemplate(n.URL)
+	if err != nil {
+		return ""
+	}
+	if sample, ok := template.sample(configuration); ok {
+		target, err := TargetOf(sample)
+		if err != nil {
+			return ""
+		}
+		return target
+	}
+	opening := n.URL
+	if end := strings.IndexAny(opening, `/?#\`); end >= 0 { // what stands before is a part of the authority
+		opening = opening[:end]
+	}
+	return n.AdapterID + " " + opening
 }

@@ -90,17 +90,24 @@ func equalMembers(a, b Value) bool {
 // another value than nothing, or the other way round, its own place is.
 //
 // A pointer is never one that [ParsePointer] refuses (too long, too deep, a control
-// character in a name): the object around such a member is named instead.
+// character in a name): the object around such a member is named instead. Many members
+// under long names could be named in many times the bytes of both values: after the
+// first 1 MiB of pointers, only members of the whole value are named.
 func Diff(before, after Value) []Pointer {
 	var d differ
 	d.compare(before, after)
 	return d.found
 }
 
+// maxDiffBytes bounds all pointers together, but for those of one token.
+const maxDiffBytes = 1 << 20
+
 type differ struct {
 	found []Pointer
 	path  []byte
 	depth int
+	bytes int  // of all pointers so far, and of those whose place another took
+	full  bool // there was no room for the last one
 }
 
 func (d *differ) compare(before, after Value) {
@@ -113,7 +120,7 @@ func (d *differ) compare(before, after Value) {
 	if apart {
 		d.members(before, after)
 	} else if !Equal(before, after) {
-		d.found = append(d.found, d.here())
+		d.add()
 	}
 }
 
@@ -130,11 +137,12 @@ func (d *differ) members(before, after Value) {
 		}
 	}
 	if !nameable {
-		d.found = append(d.found[:mark], d.here())
+		d.found = d.found[:mark]
+		d.add()
 	}
 }
 
-// member compares one member; false means that it differs and no pointer may name it.
+// member compares one member; false means that it differs, and no pointer may name it or there is no room for one.
 func (d *differ) member(name string, before, after Value) bool {
 	if before.sameText(after) {
 		return true
@@ -147,7 +155,15 @@ func (d *differ) member(name string, before, after Value) bool {
 		return Equal(before, after)
 	}
 	d.compare(before, after)
-	return true
+	return !d.full
+}
+
+// add names the place that was reached, if there is room for it; else those around it are tried.
+func (d *differ) add() {
+	d.bytes += len(d.path)
+	if d.full = d.bytes > maxDiffBytes && d.depth > 1; !d.full {
+		d.found = append(d.found, d.here())
+	}
 }
 
 func (d *differ) here() Pointer { return Pointer{text: string(d.path)} }

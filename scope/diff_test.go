@@ -2,6 +2,8 @@ package scope_test
 
 import (
 	"fmt"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -74,5 +76,51 @@ func TestDiff(t *testing.T) {
 	}
 	if got := diff(v, scope.Value{}); got != `"/a/b"` {
 		t.Errorf("the last version changed %s", got)
+	}
+}
+
+// Many members under long names: named each, they would take 150 times the bytes of the order. Not parallel, so that what is
+// allocated meanwhile is this comparison's.
+func TestDiffIsBounded(t *testing.T) {
+	members := func(n, value int) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(`,"` + strconv.FormatInt(int64(i), 36) + `":` + strconv.Itoa(value))
+		}
+		return b.String()[1:]
+	}
+	long := strings.Repeat("n", 900)
+	order := func(value int) scope.Value {
+		return parse(t, `{"few":{"x":{`+members(1000, value)+`}},"`+long+`":{"a":{"b":{`+members(100_000, value)+`},"c":1}},"same":{"d":1},"after":{"e":`+
+			strconv.Itoa(value)+`},"`+long+`1":{"f":{`+members(1000, value)+`}}}`)
+	}
+	before, after := order(1), order(2)
+	var began, ended runtime.MemStats
+	runtime.ReadMemStats(&began)
+	found := scope.Diff(before, after)
+	runtime.ReadMemStats(&ended)
+	if took := (ended.TotalAlloc - began.TotalAlloc) >> 20; took > 5 { // 150 MB else
+		t.Errorf("took %d MB", took)
+	}
+	var top []string
+	applied := before
+	for _, p := range found {
+		if tokens := p.Tokens(); tokens[0] != "few" {
+			top = append(top, p.String())
+			applied = applied.With(tokens[0], after.Member(tokens[0]))
+		} else if len(tokens) != 3 {
+			t.Fatalf("%s is named, though there was room", p)
+		}
+	}
+	if want := "/" + long + " /after /" + long + "1"; len(found) != 1003 || strings.Join(top, " ") != want {
+		t.Errorf("%d pointers; those after 1 MiB: %.100q", len(found), top)
+	}
+	if !scope.Equal(applied.With("few", after.Member("few")), after) {
+		t.Error("something that changed is not named")
+	}
+	// Where there is nothing to sum up to, everything is named.
+	wide, other := parse(t, `{`+members(150_000, 1)+`,"`+long+`":1,"z!":{"z":1}}`), parse(t, `{`+members(150_000, 2)+`,"`+long+`":2,"z!":{"z":2}}`)
+	if found := scope.Diff(wide, other); len(found) != 150_002 || found[150_001].String() != "/z!/z" {
+		t.Errorf("%d pointers, the last is %s", len(found), found[len(found)-1])
 	}
 }

@@ -30,7 +30,9 @@ type Hit struct {
 // A pointer scope fires when the value at the pointer changed and the schema, if
 // there is one, holds for the new value; a value that is gone is validated as null.
 // A value too costly to validate (half a million applications of one schema to one
-// value) counts as valid.
+// value, each counted as many times as a long text or number takes longer) counts as
+// valid. So does, of the scopes that are matched against the same [Versions], one
+// that costs more than what those before it have left of twice that much.
 func (s Scope) Match(before, after Value) []Hit {
 	return s.MatchVersions(Versions{before: before, after: after})
 }
@@ -63,7 +65,7 @@ func (s Scope) matchState(v Versions) []Hit {
 
 func (s Scope) matchPointer(v Versions) []Hit {
 	at := v.at(s.pointer)
-	if !at.changed || s.compiled != nil && !holds(s.compiled, at.is) {
+	if !at.changed || s.compiled != nil && !v.hold(s.compiled, s.pointer, at.is) {
 		return nil
 	}
 	key := s.pointer.String()
@@ -71,50 +73,4 @@ func (s Scope) matchPointer(v Versions) []Hit {
 		key = "/"
 	}
 	return []Hit{{Key: key, Pointer: s.pointer, Before: at.was, After: at.is}}
-}
-
-// Versions are an order before and after a change. Of those that [Compare] makes, each place is read and compared once,
-// however many scopes look at it or at what is inside it: they are for one goroutine.
-type Versions struct {
-	before, after Value
-	places        map[Pointer]*place // nil: nothing is remembered
-}
-
-// place is what a pointer leads to in both versions.
-type place struct {
-	was, is  Value
-	changed  bool
-	compared bool
-}
-
-// Compare is for matching many scopes against one change.
-func Compare(before, after Value) Versions {
-	return Versions{before: before, after: after, places: map[Pointer]*place{}}
-}
-
-func (v Versions) at(p Pointer) place {
-	if v.places == nil {
-		was, is := v.before.At(p), v.after.At(p)
-		return place{was: was, is: is, changed: !Equal(was, is)}
-	}
-	at := v.place(p)
-	if !at.compared {
-		at.compared, at.changed = true, !Equal(at.was, at.is)
-	}
-	return *at
-}
-
-// place is found by the places around it, so that what is folded there is read once for all that is looked at in it.
-func (v Versions) place(p Pointer) *place {
-	if known, ok := v.places[p]; ok {
-		return known
-	}
-	at := &place{was: v.before, is: v.after}
-	if parent, name, ok := p.parent(); ok {
-		around := v.place(parent)
-		around.was.node, around.is.node = around.was.whole(), around.is.whole()
-		at.was, at.is = around.was.Member(name), around.is.Member(name)
-	}
-	v.places[p] = at
-	return at
 }

@@ -46,8 +46,18 @@ func compile(v Value) (*jsonschema.Schema, Faults) {
 	if faults := inspect(s); len(faults) > 0 {
 		return nil, faults
 	}
+	s = yesOrNo(s)
 	compiled.put(text, s)
 	return s, nil
+}
+
+// yesOrNo puts a schema where the library only asks whether it holds: it stops where
+// it knows. Else it would note every fault with the whole way to it, which of a large
+// order fills hundreds of megabytes.
+func yesOrNo(s *jsonschema.Schema) *jsonschema.Schema {
+	no := false
+	// Of draft 6, for which least is done beside the keywords.
+	return &jsonschema.Schema{DraftVersion: 6, If: s, Else: &jsonschema.Schema{Bool: &no}}
 }
 
 // count is the number of values in a value, itself included.
@@ -150,21 +160,4 @@ func schemaPointer(fragment string) string {
 		fragment = text
 	}
 	return "/schema" + fragment
-}
-
-// holds reports whether the schema takes the value; absent is taken for null. A
-// value too costly to check counts as taken: at-least-once means that a message too
-// many is better than one lost.
-func holds(s *jsonschema.Schema, v Value) (ok bool) {
-	document := v.Any()
-	purse := budget
-	if !purse.pay(s, document) {
-		return true
-	}
-	defer func() {
-		if recover() != nil {
-			ok = true // as above; no such schema is known
-		}
-	}()
-	return s.Validate(document) == nil
 }

@@ -3,6 +3,7 @@ package scope
 import (
 	"sync"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
@@ -15,35 +16,36 @@ const (
 
 // compiled remembers schemas by their text: compiling takes a hundred times as long
 // as matching, and scopes are parsed whenever a notification is read from the store.
-var compiled = schemaCache{schemas: map[string]*jsonschema.Schema{}}
+var compiled = newSchemaCache()
 
+// schemaCache keeps the schemas that were asked for last.
 type schemaCache struct {
 	mu      sync.Mutex
-	schemas map[string]*jsonschema.Schema
+	schemas *simplelru.LRU[string, *jsonschema.Schema]
 	bytes   int // of all texts
+}
+
+func newSchemaCache() *schemaCache {
+	c := &schemaCache{}
+	c.schemas, _ = simplelru.NewLRU(maxCachedSchemas, func(text string, _ *jsonschema.Schema) { c.bytes -= len(text) }) // fails only for a size of 0
+	return c
 }
 
 func (c *schemaCache) get(text string) *jsonschema.Schema {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.schemas[text]
+	s, _ := c.schemas.Get(text)
+	return s
 }
 
-// put makes room by dropping whichever schemas come first: with more in use than
-// fit, none is better to keep than another.
 func (c *schemaCache) put(text string, s *jsonschema.Schema) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.schemas[text]; ok {
+	if c.schemas.Contains(text) {
 		return
 	}
-	for old := range c.schemas {
-		if len(c.schemas) < maxCachedSchemas && c.bytes+len(text) <= maxCachedBytes {
-			break
-		}
-		delete(c.schemas, old)
-		c.bytes -= len(old)
+	c.schemas.Add(text, s)
+	for c.bytes += len(text); c.bytes > maxCachedBytes; {
+		c.schemas.RemoveOldest()
 	}
-	c.schemas[text] = s
-	c.bytes += len(text)
 }

@@ -66,6 +66,33 @@ func TestIdempotencyAnswers(t *testing.T) {
 	})
 }
 
+// The request whose key was taken by a SETNX that go-redis sent twice, because the first answer was lost, is the first.
+func TestTheFirstRequestIsNotItsOwnEarlierOne(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		mine := newHouse(t, h.plain, setTwice{})
+		defer func() { _ = mine.rdb.Close() }()
+		if earlier, err := mine.BeginAnswer(t.Context(), "acme", "key", "print"); earlier != nil || err != nil {
+			t.Errorf("the first request finds %+v, %v", earlier, err)
+		}
+		if earlier, err := mine.BeginAnswer(t.Context(), "acme", "key", "print"); err != nil || earlier == nil || !earlier.Pending() {
+			t.Errorf("the second request, with the same content, finds %+v, %v", earlier, err)
+		}
+	})
+}
+
+// setTwice runs every SET twice, as go-redis does when the answer to the first was lost.
+type setTwice struct{ through }
+
+func (setTwice) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if err == nil && strings.HasPrefix(cmd.Name(), "set") {
+			err = next(ctx, cmd)
+		}
+		return err
+	}
+}
+
 // closedPort is an address of this machine where nobody listens.
 func closedPort(t *testing.T) string {
 	t.Helper()

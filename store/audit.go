@@ -55,6 +55,9 @@ func (s *Store) Audit(ctx context.Context) (Audit, error) {
 	return a, err
 }
 
+// letterWaiting is told by the script of an open delivery behind another in its lane; it is never kept.
+const letterWaiting = "w"
+
 // countUnreadable tells records that cannot be read: nobody can look after them.
 func (a *Audit) countUnreadable(bad *UnreadableError) {
 	if bad == nil {
@@ -75,6 +78,9 @@ func (a *Audit) count(h Held, reply []string, now int64) {
 		return // left by retention since it was read
 	}
 	status := letterStatuses[reply[0][0]]
+	if reply[0] == letterWaiting {
+		status = dispatcher.StatusWaiting
+	}
 	a.Accepted++
 	a.ByStatus[status]++
 	if status.Terminal() {

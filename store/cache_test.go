@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/store"
@@ -11,17 +12,17 @@ import (
 
 func TestCacheKeepsWhatWasAskedForLastUpToItsBytes(t *testing.T) {
 	t.Parallel()
-	c := store.NewCache(100)
-	c.Put("a", 1, 40)
-	c.Put("b", 2, 40)
-	if _, there := c.Get("a"); !there {
+	c, now := store.NewCache(100), time.Unix(0, 0)
+	c.Put("a", 1, 40, now)
+	c.Put("b", 2, 40, now)
+	if _, there := c.Get("a", now); !there {
 		t.Error("a is gone")
 	}
-	c.Put("c", 3, 40) // b was not asked for the longest
-	c.Put("a", 4, 50) // in the place of the first
-	c.Put("huge", 5, 101)
+	c.Put("c", 3, 40, now) // b was not asked for the longest
+	c.Put("a", 4, 50, now) // in the place of the first
+	c.Put("huge", 5, 101, now)
 	for key, want := range map[string]int{"a": 4, "b": 0, "c": 3, "huge": 0} {
-		if value, there := c.Get(key); value != want || there != (want != 0) {
+		if value, there := c.Get(key, now); value != want || there != (want != 0) {
 			t.Errorf("%s: %d, %v; want %d", key, value, there, want)
 		}
 	}
@@ -30,22 +31,46 @@ func TestCacheKeepsWhatWasAskedForLastUpToItsBytes(t *testing.T) {
 	}
 	c.Drop("a")
 	c.Drop("a")
-	if _, there := c.Get("a"); there || c.Bytes() != 40 {
+	if _, there := c.Get("a", now); there || c.Bytes() != 40 {
 		t.Errorf("dropped: there %v, %d bytes", there, c.Bytes())
+	}
+}
+
+func TestCacheDropsWhatNobodyAsksFor(t *testing.T) {
+	t.Parallel()
+	c, now := store.NewCache(100), time.Unix(0, 0)
+	c.Put("a", 1, 10, now)
+	c.Put("b", 2, 20, now)
+	c.Put("c", 3, 30, now.Add(time.Second))
+	c.Get("a", now.Add(2*time.Second))
+	c.DropOld(now.Add(time.Second))
+	for key, want := range map[string]int{"a": 1, "b": 0, "c": 3} {
+		if value, _ := c.Get(key, now); value != want {
+			t.Errorf("%s: %d; want %d", key, value, want)
+		}
+	}
+	if c.Bytes() != 40 {
+		t.Errorf("%d bytes; want 40", c.Bytes())
+	}
+	c.DropOld(now.Add(time.Hour))
+	if c.Bytes() != 0 {
+		t.Errorf("%d bytes an hour later", c.Bytes())
 	}
 }
 
 func TestCacheIsForManyAtOnce(t *testing.T) {
 	t.Parallel()
-	c := store.NewCache(50)
+	c, began := store.NewCache(50), time.Unix(0, 0)
 	var all sync.WaitGroup
 	for worker := range 8 {
 		all.Go(func() {
 			for i := range 1000 {
 				key := strconv.Itoa((worker + i) % 20)
-				c.Put(key, i, 1+i%10)
-				c.Get(key)
+				now := began.Add(time.Duration(i))
+				c.Put(key, i, 1+i%10, now)
+				c.Get(key, now)
 				c.Drop(strconv.Itoa(i % 20))
+				c.DropOld(now.Add(-10))
 			}
 		})
 	}

@@ -33,7 +33,11 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Committed, error) {
 	ref := c.State.Order.Ref()
 	shard := ref.Shard()
 	now := s.now()
-	after, err := s.after(c, dispatcher.NewID(now))
+	token, err := newToken(now)
+	if err != nil {
+		return Committed{}, err
+	}
+	after, err := s.after(c, token)
 	if err != nil {
 		return Committed{}, err
 	}

@@ -19,6 +19,9 @@ type Move struct {
 	// Due is when the delivery must have moved again; not used when To is terminal. The zero time means: its next
 	// attempt and the grace.
 	Due time.Time
+	// At is when the Move was made: the lane's next has the grace from then on, when it is released. The zero time means now.
+	// A Move that is written again because no answer came needs the same, or what the first run released is not recognised.
+	At time.Time
 	// Follow claims the lane's next along with the end of this one, if that is to be attempted for the first time.
 	Follow Follow
 }
@@ -50,9 +53,9 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 	}
 	call := newCall(recordScript, 30+len(d.Scope))
 	call.addKeys(deliveryKey(shard, d.ID), dueKey(shard), laneKey(d.Ref(), d.NotificationID), snapshotKey(shard, d.ChangeID), notificationsKey(d.Ref()))
-	event, member, always := []byte{}, "", false
+	event, member, always := []byte{}, "", ""
 	if a := m.Attempt; a != nil {
-		always = a.Sent != dispatcher.SentNo
+		always = keptAlways(a)
 		if event, err = encodeEvent(*a); err != nil {
 			return Moved{}, err
 		}
@@ -61,10 +64,14 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		}
 		addIndexKeys(call, shard, d, a.Outcome)
 	}
+	released := m.At
+	if released.IsZero() {
+		released = now
+	}
 	followAt, followUntil := m.Follow.args()
 	whole := s.lacking.Load() > 0
 	call.addArgs(m.From.head, head, progress, d.ID, due, flag(d.InLane()),
-		millis(now.Add(s.grace)), s.retentionOf(d.Merchant).Milliseconds(), event, member, flag(always),
+		millis(released.Add(s.grace)), s.retentionOf(d.Merchant).Milliseconds(), event, member, always,
 		deliveryKey(shard, ""), followAt, followUntil, d.NotificationID, flag(whole))
 	reply, err := call.run(ctx, s.rdb).StringSlice()
 	if err != nil {
@@ -77,12 +84,26 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 		}
 		return Moved{Held: heldAs(d, m.From.revision+1, string(head), m.From.payload), Next: reply[1], next: readNext(reply[2:], whole)}, nil
 	case "late":
-		if always {
-			err = s.eraseLate(ctx, d.ID)
-		}
-		return Moved{Late: true}, err
+		return Moved{Late: true}, nil
+	case "erased":
+		bare := erasedAttempt(*m.Attempt)
+		m.Attempt = &bare
+		return s.Record(ctx, m)
 	}
 	return Moved{}, fmt.Errorf("record delivery %s: %w", d.ID, dispatcher.ErrNotFound)
+}
+
+// keptAlways tells the script whether the Event is kept though somebody else moved the delivery first: when a request may have
+// gone out. One with an answer, or with a URL that may be made of the order, is refused once that has been erased, and is to be
+// told without.
+func keptAlways(a *dispatcher.Attempt) string {
+	switch {
+	case a.Sent == dispatcher.SentNo:
+		return ""
+	case a.Body == nil && a.Header == nil && a.URL == erasedURL(a.URL):
+		return "2"
+	}
+	return "1"
 }
 
 // encodeMove is what a move writes anew of a record.
@@ -94,8 +115,14 @@ func encodeMove(to dispatcher.Delivery, revision int) (head, progress []byte, er
 	return head, progress, err
 }
 
-// Settle ends a delivery without an attempt and records an Event that says why.
+// Settle ends a delivery without an attempt and records an Event that says why. Who insists on it makes the Settlement once,
+// and records that.
 func (s *Store) Settle(ctx context.Context, h Held, status dispatcher.Status, reason dispatcher.Reason) (Moved, error) {
+	return s.Record(ctx, s.Settlement(h, status, reason))
+}
+
+// Settlement is the Move that ends a delivery without an attempt, with the Event that says why.
+func (s *Store) Settlement(h Held, status dispatcher.Status, reason dispatcher.Reason) Move {
 	now := s.now()
 	event := h.Settlement(reason, now)
 	to := h.Delivery
@@ -104,7 +131,7 @@ func (s *Store) Settle(ctx context.Context, h Held, status dispatcher.Status, re
 		to.Status = dispatcher.StatusDelivered // what came of a forced retry takes nothing away from that
 	}
 	to.ClaimedAt, to.NextAttemptAt = noTime, noTime
-	return s.Record(ctx, Move{From: h, To: to, Attempt: &event})
+	return Move{From: h, To: to, Attempt: &event, At: now}
 }
 
 // Reopen makes a delivery due under a new generation, which To carries. ErrConflict: somebody moved it first.

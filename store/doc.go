@@ -4,7 +4,7 @@
 // All that belongs to one order lives in one shard, td{s<n>}, which is one slot of a Redis Cluster, so that one script
 // commits a change or records an attempt whole or not at all:
 //
-//	o:<merchant>:<order>        hash    the order: document, version, channel, and a token renewed by every write
+//	o:<merchant>:<order>        hash    the order: document, version, channel, the tokens of its last writes; of an erased one its version
 //	n:<merchant>:<order>        hash    its notifications, secrets sealed
 //	h:<merchant>:<order>        zset    its deliveries (16 bytes of their ids) by time
 //	c:<change>                  hash    snapshot of the order as of a change that is owed several times; count of open deliveries

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -30,7 +31,7 @@ func (s *Store) DeleteOrder(ctx context.Context, state State) error {
 		return err
 	}
 	keys := []string{orderKey(ref), notificationsKey(ref), historyKey(ref), erasedHistoryKey(ref, e.ID), eraseKey(ref.Shard())}
-	reply, err := eraseScript.Run(ctx, s.rdb, keys, state.token, text).Text()
+	reply, err := eraseScript.Run(ctx, s.rdb, keys, state.token, text, s.retentionOf(ref.Merchant).Milliseconds()).Text()
 	switch {
 	case err != nil:
 		return unavailable("delete order", err)
@@ -52,12 +53,13 @@ func (s *Store) EraseOrder(ctx context.Context, ref dispatcher.OrderRef) error {
 	for _, text := range all {
 		var e erasure
 		if json.Unmarshal([]byte(text), &e) == nil && e.Merchant == ref.Merchant && e.OrderID == ref.OrderID {
-			if _, err := s.eraseOrder(ctx, shard, text); err != nil {
+			_, trouble := s.eraseOrder(ctx, shard, text)
+			if err = errors.Join(err, trouble); errors.Is(trouble, dispatcher.ErrUnavailable) {
 				return err
 			}
 		}
 	}
-	return nil
+	return err
 }
 
 // Erase goes on with every erasure that is open. Deliveries in flight are left for a later call; it returns how many
@@ -101,14 +103,14 @@ func (s *Store) eraseOrder(ctx context.Context, shard int, text string) (done bo
 	// Newest first: settling the head of a lane before those behind it would only make them due for nothing.
 	slices.Reverse(ids)
 	for _, id := range ids {
-		erased, err := s.eraseDelivery(ctx, id)
-		if err != nil {
+		erased, trouble := s.eraseDelivery(ctx, id)
+		if err = errors.Join(err, trouble); errors.Is(trouble, dispatcher.ErrUnavailable) {
 			return false, err
 		}
-		done = done && erased
+		done = done && erased && trouble == nil // trouble with one delivery does not keep others from being erased
 	}
 	if !done {
-		return false, nil
+		return false, err
 	}
 	return true, s.pipelined(ctx, "finish erasure", func(p redis.Pipeliner) {
 		p.Del(ctx, history) // first: cut off here, the next call finds nothing left and forgets the erasure
@@ -140,8 +142,8 @@ func (s *Store) eraseDelivery(ctx context.Context, id string) (done bool, err er
 	return true, s.eraseRecord(ctx, id)
 }
 
-// eraseRecord takes all of the order out of the record of a settled delivery, and out of its Events, those included that
-// came late to one which was erased before.
+// eraseRecord takes all of the order out of the record of a settled delivery, and out of its Events. One that comes later is
+// kept without its answer: see Record.
 func (s *Store) eraseRecord(ctx context.Context, id string) error {
 	shard, err := dispatcher.DeliveryShard(id)
 	if err != nil {
@@ -199,17 +201,19 @@ func erasedRecord(id, record string) (h Held, erased []byte, err error) {
 	return h, erased, nil
 }
 
-// erasedAttempt is an attempt without what it holds of the order.
+// erasedAttempt is an attempt without what it holds of the order: the answer, and what may stand in the URL in place of a
+// placeholder.
 func erasedAttempt(a dispatcher.Attempt) dispatcher.Attempt {
-	a.Body, a.Header, a.Truncated = nil, nil, false
+	a.Body, a.Header, a.Truncated, a.URL = nil, nil, false, erasedURL(a.URL)
 	return a
 }
 
-// eraseLate takes the answer out of an Event that came late to a delivery which has been erased meanwhile.
-func (s *Store) eraseLate(ctx context.Context, id string) error {
-	held, err := s.Read(ctx, id)
-	if err != nil || len(held) == 0 || !held[0].Erased {
-		return err
+// erasedURL tells only where a request went.
+func erasedURL(raw string) string {
+	scheme, rest, _ := strings.Cut(raw, "://")
+	authority, path, _ := strings.Cut(strings.ReplaceAll(rest, "?", "/"), "/")
+	if path == "" || path == dispatcher.Redacted {
+		return raw
 	}
-	return s.eraseRecord(ctx, id)
+	return scheme + "://" + authority + "/" + dispatcher.Redacted
 }

@@ -1,12 +1,16 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/store"
@@ -66,6 +70,7 @@ func TestErase(t *testing.T) {
 			move := h.attempt(h.claimed(t, first[0].Task()), v)
 			move.Attempt.Body = []byte("thanks for the order of " + personal)
 			move.Attempt.Header = map[string]string{"X-Customer": personal}
+			move.Attempt.URL = "https://erp.example.com/of/" + personal
 			h.record(t, move)
 			h.clock.advance(time.Second)
 		}
@@ -88,7 +93,7 @@ func TestErase(t *testing.T) {
 		if where, found := h.holds(t, personal); found {
 			t.Errorf("%s still holds the customer's name", where)
 		}
-		for kind, want := range map[string]int{"o": 0, "n": 0, "h": 0, "c": 0, "l": 0, "d": 3} {
+		for kind, want := range map[string]int{"o": 1, "n": 0, "h": 0, "c": 0, "l": 0, "d": 3} {
 			if expires, stays := expiring(t, h, kind); expires+stays != want || stays != 0 {
 				t.Errorf("%d keys of kind %s, %d of which stay; want %d and none", expires+stays, kind, stays, want)
 			}
@@ -97,7 +102,7 @@ func TestErase(t *testing.T) {
 		if err != nil || d.Status != dispatcher.StatusDelivered || !d.Erased || d.Evidence != nil || len(attempts) != 2 {
 			t.Fatalf("%+v with %d attempts, %v", d.Delivery, len(attempts), err)
 		}
-		if a := attempts[0]; a.StatusCode != 503 || a.Body != nil || a.Header != nil || a.URL == "" || a.Reason != dispatcher.ReasonStatus5xx {
+		if a := attempts[0]; a.StatusCode != 503 || a.Body != nil || a.Header != nil || a.URL != "https://erp.example.com/******" || a.Reason != dispatcher.ReasonStatus5xx {
 			t.Errorf("the Event without its body: %+v", a)
 		}
 		for _, id := range []string{second[0].ID, third[0].ID} {
@@ -163,6 +168,59 @@ func TestLateRecordOfAnErasedDeliveryKeepsNoBody(t *testing.T) {
 	})
 }
 
+// Nor is anything left to be done then: a worker that is killed on the way leaves no answer, and one that insists one Event.
+func TestAWorkerKilledWithALateRecordLeavesNoAnswer(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		alive, kill := context.WithCancel(t.Context())
+		defer kill()
+		late := newHouse(t, h.plain, killing{kill: kill}, lostAnswer{t: t, look: h.plain, doubled: new(atomic.Int64)})
+		defer func() { _ = late.rdb.Close() }()
+		d := h.one(t, order("1"), "strict")
+		move := h.attempt(h.claimed(t, d.Task()), delivered)
+		move.Attempt.Body, move.Attempt.Header = []byte(personal), map[string]string{"X-Customer": personal}
+		h.clock.advance(lease)
+		h.deliver(t, d.Task(), givenUp)
+		h.deleteOrder(t, order("1"))
+		h.erase(t, 0)
+		holdsNoAnswer := func() {
+			t.Helper()
+			if where, found := h.holds(t, personal); found {
+				t.Errorf("%s holds the answer", where)
+			}
+			invariants(t, h.plain)
+		}
+		if _, err := late.Record(alive, move); !errors.Is(err, context.Canceled) {
+			t.Errorf("killed: %v", err)
+		}
+		holdsNoAnswer()
+		for range 2 {
+			if moved := late.record(t, move); !moved.Late {
+				t.Errorf("recorded: %+v", moved)
+			}
+			holdsNoAnswer()
+		}
+		if _, attempts, err := h.Delivery(t.Context(), "acme", d.ID); err != nil || len(attempts) != 2 {
+			t.Errorf("%d Events, %v", len(attempts), err)
+		}
+	})
+}
+
+// killing kills a process as soon as Redis has run a script of its.
+type killing struct {
+	through
+	kill func()
+}
+
+func (k killing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if err == nil && scriptKeys(cmd) != nil {
+			k.kill()
+		}
+		return err
+	}
+}
+
 func TestDeleteOrderNeedsTheStateAsItIs(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		h.one(t, order("1"), "strict")
@@ -189,7 +247,7 @@ func TestErasureIsFinishedByAnotherStoreAndSparesTheNewOrder(t *testing.T) {
 
 		note := notification(t, "n2", "strict")
 		owed, ready := other.put(t, order("1"), status("anew"), note)
-		if len(owed) != 1 || len(ready) != 1 || owed[0].OrderVersion != 1 {
+		if len(owed) != 1 || len(ready) != 1 || owed[0].OrderVersion != 3 { // receivers would take a lower one for late news
 			t.Fatalf("the new order owes %+v, %d ready", owed, len(ready))
 		}
 		invariants(t, h.plain)
@@ -222,8 +280,29 @@ func TestDeleteOrderWithoutDeliveries(t *testing.T) {
 		h.put(t, order("1"), status("created"))
 		h.deleteOrder(t, order("1"))
 		h.erase(t, 0)
-		if left := dump(t, h.plain); len(left) != 0 {
-			t.Errorf("left behind: %v", left)
+		// Its version is left, for as long as Events are, and goes on where the order is made and erased again.
+		for version := range 3 {
+			left := dump(t, h.plain)
+			of := left[fmt.Sprintf("td{s%d}:o:acme:1", order("1").Shard())]
+			if len(left) != 1 || !of.expires || len(of.hash) != 1 || of.hash["e"] != fmt.Sprint(version+1) {
+				t.Fatalf("left behind: %v", left)
+			}
+			if version == 1 { // notifications registered ahead of a document keep it, too
+				fires := notification(t, "n1", "strict")
+				fires.Scope = parseScope(t, `{"payment":true}`) // never
+				h.commit(t, store.Commit{State: h.load(t, order("1")), Channel: "web", Put: []dispatcher.Notification{fires}})
+				if h.load(t, order("1")).Order.Exists() {
+					t.Error("notifications alone are taken for the order")
+				}
+				invariants(t, h.plain)
+			}
+			h.put(t, order("1"), status("created"))
+			if state := h.load(t, order("1")); state.Order.Version != int64(version+2) || !state.Order.New() {
+				t.Errorf("made again it is %+v", state.Order)
+			}
+			invariants(t, h.plain)
+			h.deleteOrder(t, order("1"))
+			h.erase(t, 0)
 		}
 	})
 }
@@ -255,5 +334,42 @@ func TestEraseGoesOnPastWhatItCannotRead(t *testing.T) {
 		if err != nil || !held[0].Erased || held[0].Status != dispatcher.StatusCancelled {
 			t.Errorf("the other order: %+v, %v", held, err)
 		}
+	})
+}
+
+// Nor does trouble with one delivery keep the others of its order from being erased, those before it least of all.
+func TestEraseGoesOnPastADeliveryThatItCannotRead(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		var all []dispatcher.Delivery
+		for i, name := range []string{"a", "b", "c"} {
+			var put []dispatcher.Notification
+			if i == 0 {
+				put = append(put, notification(t, "n1", "none"))
+			}
+			owed, _ := h.put(t, order("1"), personalOrder(name), put...)
+			all = append(all, owed...)
+			h.clock.advance(time.Second)
+		}
+		h.deliver(t, all[0].Task(), delivered)
+		mend := h.breakRecord(t, all[1])
+		h.deleteOrder(t, order("1"))
+		var unreadable *store.UnreadableError
+		if err := h.EraseOrder(t.Context(), order("1")); !errors.As(err, &unreadable) {
+			t.Errorf("EraseOrder: %v", err)
+		}
+		for _, i := range []int{0, 2} {
+			if held := h.read(t, all[i].ID); !held.Erased {
+				t.Errorf("delivery %d: %+v", i, held.Delivery)
+			}
+		}
+		if unfinished, err := h.Erase(t.Context()); !errors.As(err, &unreadable) || unfinished != 1 {
+			t.Errorf("%d unfinished, %v", unfinished, err)
+		}
+		mend() // by a newer version, which can read it
+		h.erase(t, 0)
+		if where, found := h.holds(t, personal); found {
+			t.Errorf("%s still holds the customer's name", where)
+		}
+		invariants(t, h.plain)
 	})
 }

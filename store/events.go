@@ -84,7 +84,7 @@ func (s *Store) Event(ctx context.Context, merchant, id string) (Held, dispatche
 	if len(members) == 0 {
 		return Held{}, dispatcher.Attempt{}, missing
 	}
-	entries, err := s.readEntries(ctx, members)
+	entries, err := s.readEach(ctx, members, func(_ string, err error) error { return err })
 	if err != nil {
 		return Held{}, dispatcher.Attempt{}, err
 	}
@@ -99,9 +99,19 @@ type heldEntry struct {
 	held Held
 }
 
-// readEntries loads the Events behind index members, in their order, in one round trip; those that have left by
-// retention are left out. A delivery with several of them is read once.
+// readEntries is readEach for who lists Events: one that cannot be read is logged and left out, for it must not keep the others
+// from being told.
 func (s *Store) readEntries(ctx context.Context, members []string) ([]heldEntry, error) {
+	return s.readEach(ctx, members, func(deliveryID string, err error) error {
+		s.log.WarnContext(ctx, "event.unreadable", "delivery", deliveryID, "error", err, "then", "left out")
+		return nil
+	})
+}
+
+// readEach loads the Events behind index members, in their order, in one round trip; those that have left by retention are
+// left out. A delivery with several of them is read once. Of what cannot be read it tells unreadable, of a record once, and
+// ends with the error that this returns, if any.
+func (s *Store) readEach(ctx context.Context, members []string, unreadable func(deliveryID string, err error) error) ([]heldEntry, error) {
 	records := make(map[string]*redis.StringCmd, len(members))
 	err := s.pipelined(ctx, "read events", func(p redis.Pipeliner) {
 		for _, member := range members {
@@ -119,24 +129,23 @@ func (s *Store) readEntries(ctx context.Context, members []string) ([]heldEntry,
 	for _, member := range members {
 		event, id := splitMember(member)
 		d, read := deliveries[id]
+		var err error
 		if !read {
 			if d, err = readDelivered(id, records[id].Val()); err != nil {
-				return nil, err
+				d = delivered{} // as one that is not there
 			}
 			deliveries[id] = d
 		}
-		packed, there, err := d.event(event)
-		if err != nil {
-			return nil, err
-		}
-		if !there {
+		attempt, there, trouble := d.attempt(event)
+		if err = errors.Join(err, trouble); err != nil {
+			if err := unreadable(id, err); err != nil {
+				return nil, err
+			}
 			continue
 		}
-		attempt, err := decodeAttempt(event, []byte(packed))
-		if err != nil {
-			return nil, err
+		if there {
+			entries = append(entries, heldEntry{Entry{d.held.Delivery, attempt}, d.held})
 		}
-		entries = append(entries, heldEntry{Entry{d.held.Delivery, attempt}, d.held})
 	}
 	return entries, nil
 }
@@ -161,13 +170,17 @@ func readDelivered(id, record string) (d delivered, err error) {
 	return d, err
 }
 
-// event finds one of the Events.
-func (d delivered) event(id dispatcher.EventID) (packed string, there bool, err error) {
+// attempt reads one of the Events.
+func (d delivered) attempt(id dispatcher.EventID) (a dispatcher.Attempt, there bool, err error) {
+	var packed string
 	err = eachEvent(d.held.ID, d.events, func(is dispatcher.EventID, its string) bool {
 		packed, there = its, is == id
 		return !there
 	})
-	return packed, there, err
+	if err == nil && there {
+		a, err = decodeAttempt(id, []byte(packed))
+	}
+	return a, there, err
 }
 
 // ErrTooMany says that a query cannot count without looking at too much: fewer or other filters are needed.

@@ -110,6 +110,40 @@ func TestAMoveWrittenAgainFindsWhatItClaimed(t *testing.T) {
 	})
 }
 
+// Who insists on a Move finds what the first run released, too, until somebody has moved that.
+func TestAMoveWrittenAgainReleasesTheSame(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		all, _ := lane(t, h, "strict")
+		attempt := h.attempt(h.claimed(t, all[0].Task()), delivered)
+		attempt.At = h.clock.Now()
+		moves := []func() store.Move{
+			func() store.Move { return attempt },
+			func() store.Move {
+				return h.Settlement(h.read(t, all[1].ID), dispatcher.StatusExpired, dispatcher.ReasonExpired)
+			},
+		}
+		for i, made := range moves {
+			move, next := made(), all[i+1].ID
+			if moved := h.record(t, move); moved.Next != next {
+				t.Errorf("%d: released %q, want %q", i, moved.Next, next)
+			}
+			h.clock.advance(time.Second)
+			h.unchanged(t, func() {
+				if moved := h.record(t, move); moved.Late || moved.Next != next {
+					t.Errorf("%d, again: late %v, released %q, want %q", i, moved.Late, moved.Next, next)
+				}
+			})
+			h.claimed(t, h.read(t, next).Task())
+			if moved := h.record(t, move); moved.Next != "" {
+				t.Errorf("%d: released %q, which is claimed", i, moved.Next)
+			}
+			held := h.read(t, next)
+			h.record(t, store.Move{From: held, To: unclaimed(held.Delivery)})
+		}
+		invariants(t, h.plain)
+	})
+}
+
 func TestWhatWasClaimedOnTheWayIsCancelledWithItsNotification(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		all, _ := lane(t, h, "strict")

@@ -157,7 +157,10 @@ func (h *house) planned(t tb, state store.State, document string, put ...dispatc
 	change, changed := dispatcher.NewChange(before, parseOrder(t, document), "", h.clock.Now())
 	if changed {
 		c.Change = &change
-		c.Deliveries = dispatcher.Plan(change, store.MergeNotifications(state.Notifications, put))
+		var err error
+		if c.Deliveries, err = dispatcher.Plan(context.Background(), change, store.MergeNotifications(state.Notifications, put)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return c
 }

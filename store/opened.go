@@ -26,14 +26,14 @@ const (
 // order, or many deliveries, would open the same text over and over. What is opened stays in memory, never elsewhere.
 func (s *Store) decodeNotification(ref dispatcher.OrderRef, id, text string) (dispatcher.Notification, error) {
 	key := sealedNotification{ref, id, text}
-	n, there := s.opened.get(key)
+	n, there := s.opened.get(key, s.now())
 	if !there {
 		var err error
 		if n, err = s.openNotification(ref, id, text); err != nil {
 			return n, err
 		}
 		_, schema := n.Scope.JSON()
-		s.opened.put(key, n, openedEach+2*len(text)+compiledSchema*len(schema.JSON()))
+		s.opened.put(key, n, openedEach+2*len(text)+compiledSchema*len(schema.JSON()), s.now())
 	}
 	// The caller may do with it as it likes.
 	n.Headers, n.Secrets, n.ExcludeActors = slices.Clone(n.Headers), slices.Clone(n.Secrets), slices.Clone(n.ExcludeActors)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -36,8 +37,18 @@ func (s State) Notification(id string) (dispatcher.Notification, bool) {
 	return dispatcher.Notification{}, false
 }
 
-// Order hash: v version, k token, d document (packed), c channel, t created (ms), m modified (ms).
-var orderFields = []string{"k", "v", "d", "c", "t", "m"}
+// tokenBytes is the size of a token: what an order keeps of its last writes begins with that of the newest.
+const tokenBytes = 16
+
+// newToken is one that no other write has.
+func newToken(now time.Time) (string, error) {
+	raw, err := hex.DecodeString(dispatcher.NewID(now))
+	return string(raw), err
+}
+
+// Order hash: v version, k tokens of the last writes, d document (packed), c channel, t created (ms), m modified (ms),
+// e version of the one that was erased. Of an erased order only the last is left, for as long as its Events.
+var orderFields = []string{"k", "v", "d", "c", "t", "m", "e"}
 
 // Load reads an order and its notifications in one round trip. An unknown order is a State that is not Known.
 func (s *Store) Load(ctx context.Context, ref dispatcher.OrderRef) (State, error) {
@@ -54,10 +65,11 @@ func (s *Store) Load(ctx context.Context, ref dispatcher.OrderRef) (State, error
 	// Cloned: the names of a request hold on to all of its headers.
 	state := State{Order: dispatcher.Order{Merchant: strings.Clone(ref.Merchant), ID: strings.Clone(ref.OrderID)}}
 	field := func(i int) string { text, _ := order.Val()[i].(string); return text }
-	if state.token = field(0); state.token == "" {
+	o := &state.Order
+	o.Erased, _ = strconv.ParseInt(field(6), 10, 64)
+	if state.token = field(0)[:min(tokenBytes, len(field(0)))]; state.token == "" {
 		return state, nil
 	}
-	o := &state.Order
 	o.Version, _ = strconv.ParseInt(field(1), 10, 64)
 	o.Channel = field(3)
 	o.Created, o.Modified = parseMillis(field(4)), parseMillis(field(5))

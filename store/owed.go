@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"time"
 
@@ -14,13 +15,19 @@ import (
 // owed is what an attempt needs of a delivery that never changes: its terms and the snapshot that it is rendered from. A
 // process that committed a change mostly delivers it, too, and need not be told again what it wrote.
 type owed struct {
-	terms    dispatcher.Delivery
+	terms dispatcher.Delivery
+	from  weighed // gone when it has no snapshot
+}
+
+// weighed is a snapshot with about how much memory it takes.
+type weighed struct {
 	snapshot *dispatcher.Snapshot
+	bytes    int
 }
 
 const (
 	owedBytes = 48 << 20 // of all that is kept
-	owedRoom  = 1 << 10  // about what one has beside its document
+	owedRoom  = 1 << 10  // about what one has beside its snapshot, options and evidence
 	// owedStay is for how long what is owed is kept for an attempt: a delivery that waits for longer waits for its target.
 	owedStay = time.Minute
 	// sharedBytes is of all snapshots that were read and that several deliveries share: these are made at about the same time.
@@ -30,6 +37,10 @@ const (
 // keepOwed keeps what a commit owes until it is settled, if there is room. It holds on to nothing of the request that the
 // commit was made of.
 func (s *Store) keepOwed(c Commit, left State, snapshot *dispatcher.Snapshot) {
+	if len(c.Deliveries) == 0 {
+		return
+	}
+	from := weigh(snapshot)
 	for _, d := range c.Deliveries {
 		d.Merchant, d.OrderID, d.Channel = left.Order.Merchant, left.Order.ID, left.Order.Channel
 		if len(c.Put) > 0 { // else it is of a notification that was there before
@@ -37,14 +48,41 @@ func (s *Store) keepOwed(c Commit, left State, snapshot *dispatcher.Snapshot) {
 			d.Format, d.Options = strings.Clone(d.Format), d.Options.Clone()
 		}
 		d.Scope, d.Evidence = ownTexts(d.Scope), ownEvidence(d.Evidence)
-		s.keep(d, snapshot, len(c.Deliveries))
+		s.keep(d, from, len(c.Deliveries))
 	}
 }
 
 // keep keeps what is owed by one delivery; its snapshot is shared by so many.
-func (s *Store) keep(terms dispatcher.Delivery, snapshot *dispatcher.Snapshot, sharing int) {
+func (s *Store) keep(terms dispatcher.Delivery, from weighed, sharing int) {
 	held := heldAs(terms, 0, "", 0)
-	s.owed.put(terms.ID, owed{held.Delivery, snapshot}, owedRoom+snapshot.Order.Document.Bytes()/sharing, s.now())
+	s.owed.put(terms.ID, owed{held.Delivery, from}, termsBytes(&terms)+from.bytes/sharing, s.now())
+}
+
+// What the structures beside the texts take.
+var (
+	publicBytes   = int(reflect.TypeFor[dispatcher.PublicNotification]().Size())
+	evidenceBytes = int(reflect.TypeFor[dispatcher.Evidence]().Size())
+)
+
+// weigh tells about how much memory a snapshot takes. The notifications of an order may be many times as large as its document.
+func weigh(snapshot *dispatcher.Snapshot) weighed {
+	bytes := snapshot.Order.Document.Bytes() + len(snapshot.Notifications)*publicBytes
+	for i := range snapshot.Notifications {
+		n := &snapshot.Notifications[i]
+		bytes += len(n.ID) + len(n.AdapterID) + len(n.Reference) + len(n.Description) + len(n.Invoke) + len(n.Version) +
+			perTextByte*(n.Scope.Size()+n.Schema.Size())
+	}
+	return weighed{snapshot, bytes}
+}
+
+// termsBytes is about how much memory the terms of a delivery take.
+func termsBytes(d *dispatcher.Delivery) int {
+	bytes := owedRoom + perTextByte*d.Options.Size() + len(d.Evidence)*evidenceBytes
+	for i := range d.Evidence {
+		e := &d.Evidence[i]
+		bytes += len(e.Scope) + len(e.Pointer) + e.Before.Bytes() + e.After.Bytes()
+	}
+	return bytes
 }
 
 func ownTexts(all []string) []string {
@@ -93,7 +131,7 @@ func (s *Store) claimed(ctx context.Context, told told) (c Claim, err error) {
 	case p.payload == payloadGone, told.snapshotGone: // an erased one is not sent, though it may still be kept here
 		s.owed.drop(told.id)
 	default:
-		c.Snapshot = what.snapshot
+		c.Snapshot = what.from.snapshot
 	}
 	if told.notification != "" {
 		n, err := s.decodeNotification(c.Held.Ref(), c.Held.NotificationID, told.notification)
@@ -156,45 +194,44 @@ func (s *Store) readOwed(ctx context.Context, told told, p parts) (what owed, h 
 		return what, Held{}, err
 	}
 	what.terms = terms
-	if what.snapshot, err = s.readSnapshot(ctx, shard, told, p, terms, snapshot); err != nil || what.snapshot == nil {
+	if what.from, err = s.readSnapshot(ctx, shard, told, p, terms, snapshot); err != nil || what.from.snapshot == nil {
 		return what, h, err
 	}
-	s.keep(what.terms, what.snapshot, 1) // for its next attempt
+	s.keep(what.terms, what.from, 1) // for its next attempt
 	return what, h, nil
 }
 
-// readSnapshot reads the snapshot, which is inTerms or of the change; nil when it is gone.
-func (s *Store) readSnapshot(ctx context.Context, shard int, told told, p parts, terms dispatcher.Delivery, inTerms *snapshotRecord) (*dispatcher.Snapshot, error) {
+// readSnapshot reads the snapshot, which is inTerms or of the change; there is none when it is gone.
+func (s *Store) readSnapshot(ctx context.Context, shard int, told told, p parts, terms dispatcher.Delivery, inTerms *snapshotRecord) (from weighed, err error) {
 	var snap dispatcher.Snapshot
-	var err error
 	shared := p.payload == payloadOfChange
 	switch {
 	case p.payload == payloadGone, told.snapshotGone:
-		return nil, nil
+		return from, nil
 	case p.payload == payloadInTerms && inTerms == nil:
-		return nil, nil
+		return from, nil
 	case p.payload == payloadInTerms:
 		snap, err = inTerms.of(terms).snapshot()
 	default:
-		if kept, there := s.shared.get(terms.ChangeID); there {
+		if kept, there := s.shared.get(terms.ChangeID, s.now()); there {
 			return kept, nil
 		}
 		if told.snapshot == "" {
 			told.snapshot, err = s.rdb.HGet(ctx, snapshotKey(shard, terms.ChangeID), "b").Result()
 			if errors.Is(err, redis.Nil) {
-				return nil, nil
+				return from, nil
 			}
 			if err != nil {
-				return nil, unavailable("read snapshot", err)
+				return from, unavailable("read snapshot", err)
 			}
 		}
 		snap, err = decodeSnapshot([]byte(told.snapshot))
 	}
 	if err != nil {
-		return nil, err
+		return from, err
 	}
-	if shared {
-		s.shared.put(terms.ChangeID, &snap, owedRoom+snap.Order.Document.Bytes())
+	if from = weigh(&snap); shared {
+		s.shared.put(terms.ChangeID, from, owedRoom+from.bytes, s.now())
 	}
-	return &snap, nil
+	return from, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -218,6 +219,100 @@ func TestASharedSnapshotIsReadOnce(t *testing.T) {
 		}
 		if snapshots[0] == nil || snapshots[1] != snapshots[0] || string(snapshots[0].Order.Document.JSON()) != status("paid") {
 			t.Errorf("%+v, %+v", snapshots[0], snapshots[1])
+		}
+	})
+}
+
+// The notifications of an order are in each of its snapshots, and may be many times as large as its document.
+func TestWhatIsKeptIsWeighedWithItsNotifications(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		const many = 200
+		for name, c := range map[string]struct {
+			fires, description int
+			least              int // what its snapshot takes
+		}{
+			"one is told":           {1, 0, many * 150}, // about what each takes without its texts, at least
+			"two are told":          {2, 0, many * 150},
+			"with long description": {1, 1 << 10, many << 10},
+		} {
+			ref := order(strings.ReplaceAll(name, " ", "-"))
+			var put []dispatcher.Notification
+			for i := range many {
+				n := notification(t, fmt.Sprintf("n%d", i), "none")
+				n.Scope = parseScope(t, fmt.Sprintf(`{"state":["s%d"]}`, i/c.fires))
+				n.Description = strings.Repeat("x", c.description)
+				put = append(put, n)
+			}
+			h.put(t, ref, status("created"), put...)
+			fits := func(bytes int) bool { return bytes > c.least && bytes < 4*c.least }
+			before, _ := h.KeptBytes()
+			owed, _ := h.put(t, ref, status("s0"))
+			if after, _ := h.KeptBytes(); len(owed) != c.fires || !fits(after-before) {
+				t.Errorf("%s: %d deliveries are kept in %d bytes", name, len(owed), after-before)
+			}
+			other := newHouse(t, h.plain)
+			other.claimed(t, owed[0].Task())
+			if kept, shared := other.KeptBytes(); !fits(kept) || c.fires > 1 && !fits(shared) || c.fires == 1 && shared != 0 {
+				t.Errorf("%s: another process keeps one in %d bytes, and %d for several", name, kept, shared)
+			}
+			_ = other.rdb.Close()
+		}
+	})
+}
+
+// Evidence and options of a delivery are weighed, too.
+func TestWhatIsKeptIsWeighedWithItsTerms(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		weigh := func(id, options, name string) int {
+			n := notification(t, "n1", "none")
+			n.Scope, n.Options = parseScope(t, `"/customer"`), parse(t, options)
+			before, _ := h.KeptBytes()
+			h.put(t, order(id), `{"customer":{"name":"`+name+`"}}`, n)
+			after, _ := h.KeptBytes()
+			return after - before
+		}
+		small := weigh("1", `{}`, "a")
+		if large := weigh("2", `{"a":"`+strings.Repeat("x", 4096)+`"}`, "a"); large-small < 4096 {
+			t.Errorf("%d bytes, and with options of 4 KiB %d", small, large)
+		}
+		const name = 400
+		if large := weigh("3", `{}`, strings.Repeat("x", name)); large-small < name+name/2 { // in the document, and as evidence
+			t.Errorf("%d bytes, and with evidence %d", small, large)
+		}
+	})
+}
+
+// What was erased through another process, and the secrets of what was removed there, stay here for about a minute, though
+// nothing else comes.
+func TestWhatNobodyAsksForLeavesMemory(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		other := newHouse(t, h.plain)
+		other.clock = h.clock
+		defer func() { _ = other.rdb.Close() }()
+		h.claimed(t, other.both(t, order("1"))[0].Task())
+		h.both(t, order("2"))
+		for _, id := range []string{"1", "2"} {
+			other.deleteOrder(t, order(id))
+			_, err := other.Erase(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		kept := func() (all [3]int) {
+			all[0], all[1] = h.KeptBytes()
+			all[2] = h.OpenedBytes()
+			return all
+		}
+		before := kept()
+		h.clock.advance(30 * time.Second)
+		h.DropOld()
+		if now := kept(); now != before || slices.Contains(now[:], 0) {
+			t.Errorf("half a minute later kept are %d bytes, before %d", now, before)
+		}
+		h.clock.advance(time.Minute)
+		h.DropOld()
+		if now := kept(); now != [3]int{} {
+			t.Errorf("later still kept are %d bytes", now)
 		}
 	})
 }

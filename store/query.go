@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/tidings/tidings/dispatcher"
@@ -18,7 +17,7 @@ type Query struct {
 	AdapterID      string
 	Reference      string
 	Channel        string
-	Target         string // scheme://host:port
+	Target         string // as dispatcher.TargetOf gives it
 	Outcome        dispatcher.Outcome
 	Reason         dispatcher.Reason
 	StatusCode     string    // "503", or a class as "5xx"
@@ -134,16 +133,4 @@ func (s *Store) planQuery(q Query) queryPlan {
 		}
 	}
 	return plan
-}
-
-// targetOf returns scheme://host[:port] of a URL as recorded.
-func targetOf(url string) string {
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok {
-		return ""
-	}
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		rest = rest[:i]
-	}
-	return scheme + "://" + rest
 }

@@ -69,7 +69,7 @@ func (h *house) tell(t *testing.T, rng *rand.Rand, d dispatcher.Delivery) told {
 	now := h.clock.Now()
 	a := dispatcher.Attempt{
 		ID: dispatcher.NewEventID(now, d.Ref().Shard()), Number: 1, Trigger: "automatic", At: now, Method: "POST", Sent: "yes",
-		URL: []string{"https://erp.example.com/a", "https://erp.example.com:8443/a?b=******", "http://10.0.0.1"}[rng.IntN(3)],
+		URL: []string{"https://erp.example.com/a", "https://erp.example.com:8443/a?b=******", "http://10.0.0.1", "https://ERP.example.com.:0443?c"}[rng.IntN(4)],
 	}
 	switch rng.IntN(5) {
 	case 0, 1:
@@ -128,8 +128,8 @@ func filters(events []told) map[string][]func(*store.Query) {
 
 func targetOf(e told) string {
 	return map[string]string{
-		"https://erp.example.com/a": "https://erp.example.com", "http://10.0.0.1": "http://10.0.0.1",
-		"https://erp.example.com:8443/a?b=******": "https://erp.example.com:8443",
+		"https://erp.example.com/a": "https://erp.example.com:443", "http://10.0.0.1": "http://10.0.0.1:80",
+		"https://erp.example.com:8443/a?b=******": "https://erp.example.com:8443", "https://ERP.example.com.:0443?c": "https://erp.example.com:443",
 	}[e.a.URL]
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -76,11 +77,17 @@ func (s *Store) goneDeliveries(ctx context.Context, key string, cut time.Time) (
 		return nil, err
 	}
 	ids := historyIDs(members)
+	alive := map[string]bool{}
 	held, err := s.Read(ctx, ids...)
-	if err != nil {
+	var bad *UnreadableError
+	switch {
+	case errors.As(err, &bad): // there they are, and the audit tells of them
+		for _, id := range bad.IDs {
+			alive[id] = true
+		}
+	case err != nil:
 		return nil, err
 	}
-	alive := map[string]bool{}
 	for _, h := range held {
 		alive[h.ID] = true
 	}

@@ -135,3 +135,30 @@ func TestTrimGoesOnThroughALongIndex(t *testing.T) {
 		}
 	})
 }
+
+// One record that cannot be read, and stays, keeps nothing else from being trimmed.
+func TestTrimGoesOnPastARecordThatItCannotRead(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		bad := h.one(t, order("1"), "none")
+		old, _ := h.put(t, order("1"), status("paid"))
+		for _, d := range []dispatcher.Delivery{bad, old[0], h.one(t, order("2"), "none")} {
+			h.deliver(t, d.Task(), delivered)
+		}
+		h.breakRecord(t, bad)
+		h.plain.Del(t.Context(), "td{s"+shardOf("1")+"}:d:"+old[0].ID) // as its expiry does
+		h.clock.advance(retention + time.Minute)
+		if removed, err := h.Trim(t.Context()); err != nil || removed == 0 {
+			t.Errorf("%d removed, %v", removed, err)
+		}
+		all := dump(t, h.plain)
+		for key := range all {
+			if strings.Contains(key, "}:x:") {
+				t.Errorf("%s is left", key)
+			}
+		}
+		left := members(all["td{s"+shardOf("1")+"}:h:acme:1"])
+		if len(left) != 1 || hex.EncodeToString([]byte(left[0])) != bad.ID {
+			t.Errorf("the history names %x, want what is there: %s", left, bad.ID)
+		}
+	})
+}

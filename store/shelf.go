@@ -43,13 +43,7 @@ func (s *shelf[V]) put(key string, value V, bytes int, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.byAge.Remove(key)
-	for {
-		_, oldest, there := s.byAge.GetOldest()
-		if !there || now.Sub(oldest.since) <= s.stay {
-			break
-		}
-		s.byAge.RemoveOldest()
-	}
+	s.removeOld(now)
 	if s.bytes+bytes <= s.most {
 		s.byAge.Add(key, shelved[V]{value, bytes, now})
 		s.bytes += bytes
@@ -60,4 +54,21 @@ func (s *shelf[V]) drop(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.byAge.Remove(key)
+}
+
+// dropOld drops what has been here for longer than stay, also while nothing is put.
+func (s *shelf[V]) dropOld(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.removeOld(now)
+}
+
+func (s *shelf[V]) removeOld(now time.Time) {
+	for {
+		_, oldest, there := s.byAge.GetOldest()
+		if !there || now.Sub(oldest.since) <= s.stay {
+			return
+		}
+		s.byAge.RemoveOldest()
+	}
 }

@@ -36,4 +36,10 @@ func TestOfAFullShelfWhatCameFirstStays(t *testing.T) {
 	holds("when the first has stayed too long", map[string]int{"b": 0, "c": 4, "d": 0}, 30)
 	s.Put("d", 5, 70, now.Add(time.Minute+2*time.Second))
 	holds("with room for all", map[string]int{"c": 4, "d": 5}, 100)
+	s.DropOld(now.Add(2*time.Minute + time.Second))
+	holds("while nothing has stayed for longer than a minute", map[string]int{"c": 4, "d": 5}, 100)
+	s.DropOld(now.Add(2*time.Minute + 2*time.Second))
+	holds("when one has", map[string]int{"c": 0, "d": 5}, 70)
+	s.DropOld(now.Add(time.Hour))
+	holds("when all have", map[string]int{"d": 0}, 0)
 }

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -57,6 +58,7 @@ type Config struct {
 	// Grace is how long after it became due an enqueued delivery is left to Asynq before the sweep looks after it.
 	Grace time.Duration    // default 5 s
 	Now   func() time.Time // default time.Now
+	Log   *slog.Logger     // told what cannot be read and is left out of a list; default nobody
 	// Elsewhere says that this process delivers nothing: what it commits is not kept for an attempt.
 	Elsewhere bool
 }
@@ -69,11 +71,12 @@ type Store struct {
 	merchants map[string]time.Duration // those with a retention of their own
 	grace     time.Duration
 	now       func() time.Time
+	log       *slog.Logger
 	opened    *cache[sealedNotification, dispatcher.Notification]
-	owed      *shelf[owed]                         // by the id of the delivery
-	shared    *cache[string, *dispatcher.Snapshot] // by the id of the change, which owes several deliveries
-	lacking   atomic.Int32                         // claims that are still told all, because what one needed was not kept here
-	elsewhere bool                                 // deliveries are made
+	owed      *shelf[owed]            // by the id of the delivery
+	shared    *cache[string, weighed] // by the id of the change, which owes several deliveries
+	lacking   atomic.Int32            // claims that are still told all, because what one needed was not kept here
+	elsewhere bool                    // deliveries are made
 }
 
 // New returns a Store over the client, which should have ContextTimeoutEnabled set.
@@ -81,7 +84,7 @@ func New(cfg Config) *Store {
 	s := &Store{rdb: cfg.Redis, sealer: cfg.Sealer, retention: cfg.Retention, merchants: cfg.MerchantRetention, grace: cfg.Grace, now: cfg.Now}
 	s.opened = newCache[sealedNotification, dispatcher.Notification](openedBytes)
 	s.owed = newShelf[owed](owedBytes, owedStay)
-	s.shared = newCache[string, *dispatcher.Snapshot](sharedBytes)
+	s.shared = newCache[string, weighed](sharedBytes)
 	s.elsewhere = cfg.Elsewhere
 	if s.retention <= 0 {
 		s.retention = DefaultRetention
@@ -92,8 +95,23 @@ func New(cfg Config) *Store {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	if s.log = cfg.Log; s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
 	return s
 }
+
+// DropOld drops from memory what is owed and what was decoded for a while now, and nobody asks for: secrets of notifications
+// that were removed among it, and what was erased through another process. It is to be called once in a while.
+func (s *Store) DropOld() {
+	now := s.now()
+	s.owed.dropOld(now)
+	s.shared.dropOld(now.Add(-keptFor))
+	s.opened.dropOld(now.Add(-keptFor))
+}
+
+// keptFor is for how long what was decoded is kept after it was asked for last.
+const keptFor = time.Minute
 
 // Ping asks whether Redis answers.
 func (s *Store) Ping(ctx context.Context) error {

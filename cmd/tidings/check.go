@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -107,6 +108,10 @@ func printAudit(out output, a store.Audit) {
 // requeueRounds bounds requeue beside a running Tidings, where there is always something that has just become due.
 const requeueRounds = 1000
 
+// requeuePause is how long requeue waits when there was nothing to enqueue and something is overdue: a lease that has run out,
+// which its holder may yet renew.
+const requeuePause = 100 * time.Millisecond
+
 type requeueCommand struct {
 	storeFlags
 }
@@ -146,6 +151,13 @@ func (c requeueCommand) Run(ctx context.Context, out output) error {
 		}
 		if overdue == 0 {
 			break
+		}
+		if n == 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(requeuePause):
+			}
 		}
 	}
 	fmt.Fprintf(out.Out, "repaired %d, looked at %d, enqueued %d\n", repaired, hastened, enqueued)

@@ -74,6 +74,7 @@ func newService(ctx context.Context, set settings, log *slog.Logger) (s *service
 	}
 	st := store.New(store.Config{
 		Redis: s.rdb, Sealer: sealer, Retention: set.retention, MerchantRetention: set.merchants, Elsewhere: !set.worker,
+		Log: log,
 	})
 	out := outbound.New(outbound.Config{
 		AllowTargets: set.allowTargets, AllowPlainHTTP: set.allowPlainHTTP,

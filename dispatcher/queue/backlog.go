@@ -19,9 +19,9 @@ type backlog struct {
 	parked, oldestParked, gates                *prometheus.Desc
 }
 
-// auditedStatuses are told, those that no delivery has as 0. One that waits in its lane is pending there.
+// auditedStatuses are told, those that no delivery has as 0.
 var auditedStatuses = []dispatcher.Status{
-	dispatcher.StatusPending, dispatcher.StatusParked, dispatcher.StatusRetrying, dispatcher.StatusDelivered,
+	dispatcher.StatusPending, dispatcher.StatusWaiting, dispatcher.StatusParked, dispatcher.StatusRetrying, dispatcher.StatusDelivered,
 	dispatcher.StatusFailed, dispatcher.StatusCancelled, dispatcher.StatusSuperseded, dispatcher.StatusExpired,
 }
 

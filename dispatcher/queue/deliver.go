@@ -102,11 +102,7 @@ func (d *Deliverer) unwanted(c store.Claim, del dispatcher.Delivery) (dispatcher
 }
 
 func (d *Deliverer) settle(ctx context.Context, h store.Held, status dispatcher.Status, reason dispatcher.Reason) (Disposition, error) {
-	var moved store.Moved
-	err := d.insist(ctx, h.ID, func(ctx context.Context) (err error) {
-		moved, err = d.store.Settle(ctx, h, status, reason)
-		return err
-	})
+	moved, err := d.insistOn(ctx, d.store.Settlement(h, status, reason))
 	if err != nil {
 		return Disposition{}, err
 	}

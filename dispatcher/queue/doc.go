@@ -14,7 +14,7 @@
 // Asynq is left as it is; what it lacks is mended in the Redis client that its servers have, by hooks. Outermost first:
 //
 //	Reviver     a task's end is written also when its context has ended meanwhile
-//	Bell        a dequeue waits while all queues are empty, and no longer
+//	Bell        a dequeue waits while all queues are empty, and no longer; one that is refused, for a moment
 //	Forecast    a forwarder asks only when something may be due
 //	Fetcher     a dequeue brings several tasks while there are plenty
 //	batch.Hook  scripts that many call at once travel together; a dequeue that waits outside of it keeps nobody waiting

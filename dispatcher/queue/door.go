@@ -34,6 +34,8 @@ const (
 	lookAtEmpty = time.Second
 	// passUntilClaimed is how long a delivery that was let out keeps its place without being claimed.
 	passUntilClaimed = 15 * time.Second
+	// endWithin is how long the keeper of a worker that stops may take to end what it has begun at one gate.
+	endWithin = 5 * time.Second
 )
 
 // attend looks at every gate at which something may be due, in one round trip, and lets out what may go. Trouble with one
@@ -59,6 +61,9 @@ func (k *Keeper) attend(ctx context.Context) error {
 		}
 	}
 	for i, target := range due {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		err := k.attendOne(ctx, target, gates[target], crowds[i])
 		if isUnavailable(err) {
 			return err
@@ -93,7 +98,11 @@ func (k *Keeper) due(gates map[string]dispatcher.Gate) (due []string) {
 	return due
 }
 
+// attendOne attends to one gate. What it has begun it ends, also when the worker stops meanwhile: what it has let out is
+// enqueued, and not left to the sweep.
 func (k *Keeper) attendOne(ctx context.Context, target string, g dispatcher.Gate, c store.Crowd) error {
+	ctx, cancel := outlasting(ctx, endWithin)
+	defer cancel()
 	now := k.now()
 	switch {
 	case g.State == dispatcher.GateOpen && c.Parked == 0:
@@ -130,6 +139,13 @@ func (k *Keeper) attendOne(ctx context.Context, target string, g dispatcher.Gate
 		return nil
 	}
 	return k.letOut(ctx, target, n, d)
+}
+
+// outlasting returns a context that ends so long after the other has ended.
+func outlasting(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return longer, func() { forget(); cancel() }
 }
 
 // mayHang reports whether what is let out through this gate may well hang until its deadline.
@@ -221,12 +237,20 @@ func (d *door) grow(passes, ceiling int, now time.Time) (quick bool) {
 	return quick
 }
 
-// pace returns how many of n may go by the rate. It holds one round's worth at most, so that a pause saves up nothing.
+// allowed is how many may go now by the rate. It holds one round's worth at most, so that a pause saves up nothing.
+func (d *door) allowed(now time.Time) int {
+	if d == nil || d.rate == nil {
+		return letOutMost
+	}
+	d.rate.SetBurstAt(now, max(1, int(float64(d.rate.Limit())*attendEvery.Seconds())))
+	return int(d.rate.TokensAt(now))
+}
+
+// pace takes from the rate what n that go use, and returns how many of them may.
 func (d *door) pace(n int, now time.Time) int {
 	if d == nil || d.rate == nil {
 		return n
 	}
-	d.rate.SetBurstAt(now, max(1, int(float64(d.rate.Limit())*attendEvery.Seconds())))
 	for i := range n {
 		if !d.rate.AllowN(now, 1) {
 			return i

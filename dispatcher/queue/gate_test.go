@@ -1,9 +1,12 @@
 package queue_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -233,6 +236,62 @@ func TestRateOfATargetPacesAndBurnsNoAttempts(t *testing.T) {
 			}
 		}
 		h.eachOnce(frail, ids)
+	})
+}
+
+// lookouts counts the keeper's looks at gates, and what it reads of their lines.
+type lookouts struct {
+	rounds, reads, most atomic.Int64
+}
+
+func (*lookouts) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (l *lookouts) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if args := cmd.Args(); cmd.Name() == "zrange" && strings.HasSuffix(fmt.Sprint(args[1]), ":line") {
+			l.reads.Add(1)
+			if last, _ := args[3].(int64); last+1 > l.most.Load() {
+				l.most.Store(last + 1)
+			}
+		}
+		return next(ctx, cmd)
+	}
+}
+func (l *lookouts) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() == "zcard" && strings.HasSuffix(fmt.Sprint(cmds[0].Args()[1]), ":line") {
+			l.rounds.Add(1)
+		}
+		return next(ctx, cmds)
+	}
+}
+
+// Of a long line nothing is read while the rate lets nobody go, and then hardly more than may.
+func TestPacedLineIsReadOnlyForThoseWhoMayGo(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0)
+		well := newReceiver(t, nil)
+		_, err := h.store.ChangeGate(t.Context(), well.URL, func(g dispatcher.Gate) dispatcher.Gate { return g.Limit(0, 0.01, h.clock.now()) })
+		h.must(err)
+		held, err := h.store.Read(t.Context(), h.owe("acme", well.URL, 20)...)
+		h.must(err)
+		for _, d := range held {
+			h.parkBy(well.URL, d)
+		}
+		look := &lookouts{}
+		rdb.AddHook(look)
+		h.worker(t)
+		for sent := 1; sent <= 2; sent++ {
+			h.until(func() bool { return len(well.seen()) == sent }, func() string { return "nobody was let out" })
+			rounds := look.rounds.Load()
+			h.until(func() bool { return look.rounds.Load() >= rounds+5 }, func() string { return "the keeper does not look" })
+			if n := look.reads.Load(); n > int64(sent) {
+				t.Errorf("the line was read %d times to let %d go", n, sent)
+			}
+			h.clock.advance(101 * time.Second) // one more may go
+		}
+		if most := look.most.Load(); most > 9 {
+			t.Errorf("%d of the line were read to let one go", most)
+		}
 	})
 }
 

@@ -165,7 +165,11 @@ func (h *house) planTo(state store.State, document string) *store.Commit {
 	if !changed {
 		h.t.Fatalf("%s changes nothing", document)
 	}
-	return &store.Commit{Change: &change, Deliveries: dispatcher.Plan(change, state.Notifications)}
+	deliveries, err := dispatcher.Plan(context.Background(), change, state.Notifications)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return &store.Commit{Change: &change, Deliveries: deliveries}
 }
 
 // change moves the order to a status and returns the deliveries owed.

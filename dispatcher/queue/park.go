@@ -31,12 +31,7 @@ func (d *Deliverer) park(ctx context.Context, h store.Held, target string, why d
 		return Disposition{}, d.release(ctx, h, err)
 	}
 	to := h.Park(target, why, d.now())
-	due := lookAtParked(to, d.now(), parkedCheck)
-	err = d.insist(ctx, h.ID, func(ctx context.Context) error {
-		_, err := d.store.Record(ctx, store.Move{From: h, To: to, Due: due})
-		return err
-	})
-	if err != nil {
+	if _, err := d.insistOn(ctx, store.Move{From: h, To: to, Due: lookAtParked(to, d.now(), parkedCheck)}); err != nil {
 		return Disposition{}, err
 	}
 	d.metrics.parked.WithLabelValues(string(why)).Inc()

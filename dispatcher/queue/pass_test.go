@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/dispatcher/queue"
 	"github.com/tidings/tidings/store"
 )
 
@@ -122,6 +124,41 @@ func TestParkedAgainWhileTheKeeperStillLetsOut(t *testing.T) {
 		h.worker(t)
 		h.awaitAll(ids, dispatcher.StatusDelivered)
 		h.noneLeft(frail.URL)
+	})
+}
+
+// A worker may be told to stop at any step of a round. What its keeper has let out by then has left the line, and is nobody's but
+// the sweep's, seconds later, unless it is enqueued.
+func TestKeeperThatStopsEnqueuesWhatItHasLetOut(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0)
+		const target = "http://127.0.0.1:1"
+		ids := h.owe("acme", target+"/", 1)
+		held, err := h.store.Read(t.Context(), ids...)
+		h.must(err)
+		h.parkBy(target, held[0])
+		worker := queue.NewWorker(queue.WorkerConfig{
+			Store: h.store, Producer: h.producer, Redis: clientBeside(t, rdb), Bell: queue.NewBell(), Log: slog.New(slog.DiscardHandler), Now: h.clock.now,
+		})
+		working, stop := context.WithCancel(t.Context())
+		rdb.AddHook(before{
+			pick: func(cmd redis.Cmder) bool { // leaves the line: script, keys, key, id, place
+				return len(cmd.Args()) == 6 && fmt.Sprint(cmd.Args()[3]) == "td{"+target+"}:line"
+			},
+			do: func(context.Context) { stop() },
+		})
+		_ = queue.NewKeeper(worker).Round(working) // its context has ended
+		if working.Err() == nil {
+			t.Fatal("nothing was let out: nothing was tested")
+		}
+		if n := queueInfo(t, rdb).Pending; n != 1 {
+			t.Errorf("%d enqueued, delivery %v", n, h.statusesOf(ids))
+		}
+		crowds, err := h.store.Crowds(t.Context(), []string{target})
+		h.must(err)
+		if crowds[0].Parked != 0 {
+			t.Error("it still stands in the line")
+		}
 	})
 }
 

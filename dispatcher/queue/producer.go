@@ -58,9 +58,9 @@ func NewProducer(cfg ProducerConfig) *Producer {
 	}
 }
 
-// Run wakes workers in other processes, and forgets orders that nobody changes any more, until the context ends.
+// Run wakes workers in other processes, and has what nobody asks for any more leave memory, until the context ends.
 func (p *Producer) Run(ctx context.Context) {
-	go p.recent.run(ctx)
+	go p.tidy(ctx)
 	p.ringer.run(ctx)
 }
 

@@ -88,16 +88,24 @@ func (r *recent) forgetOld() {
 	}
 }
 
-// run forgets what is old also while nobody asks for anything.
-func (r *recent) run(ctx context.Context) {
-	tick := time.NewTicker(recentFor / 4)
+// tidy forgets what is old also while nobody asks for anything.
+func (r *recent) tidy() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forgetOld()
+}
+
+// tidyEvery is how often a Producer has old things leave memory, its own and the store's.
+const tidyEvery = 30 * time.Second
+
+func (p *Producer) tidy(ctx context.Context) {
+	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			r.mu.Lock()
-			r.forgetOld()
-			r.mu.Unlock()
+			p.recent.tidy()
+			p.store.DropOld()
 		case <-ctx.Done():
 			return
 		}

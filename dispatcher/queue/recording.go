@@ -15,10 +15,8 @@ import (
 func (d *Deliverer) release(ctx context.Context, h store.Held, because error) error {
 	to := h.Delivery
 	to.ClaimedAt = time.Time{}
-	return errors.Join(because, d.insist(ctx, h.ID, func(ctx context.Context) error {
-		_, err := d.store.Record(ctx, store.Move{From: h, To: to})
-		return err
-	}))
+	_, err := d.insistOn(ctx, store.Move{From: h, To: to})
+	return errors.Join(because, err)
 }
 
 func (t *attempt) record(ctx context.Context, to *dispatcher.Delivery, v dispatcher.Verdict) (Disposition, error) {
@@ -27,11 +25,7 @@ func (t *attempt) record(ctx context.Context, to *dispatcher.Delivery, v dispatc
 	if to.Status.Terminal() && !v.StopNotification { // else the next would be sent as if nothing had been stopped
 		move.Follow = t.follow()
 	}
-	var moved store.Moved
-	err := t.insist(ctx, t.h.ID, func(ctx context.Context) (err error) {
-		moved, err = t.store.Record(ctx, move)
-		return err
-	})
+	moved, err := t.insistOn(ctx, move)
 	t.report(ctx, &t.h.Delivery, &told, err)
 	if err != nil {
 		return Disposition{}, err
@@ -85,6 +79,19 @@ func (d *Deliverer) settleLate(ctx context.Context, id string, a dispatcher.Atte
 	return err
 }
 
+// insistOn writes a Move until the store takes it. It is the same Move every time: the store may have taken it though no
+// answer came, and then tells again what it released.
+func (d *Deliverer) insistOn(ctx context.Context, move store.Move) (moved store.Moved, err error) {
+	if move.At.IsZero() {
+		move.At = d.now()
+	}
+	err = d.insist(ctx, move.To.ID, func(ctx context.Context) (err error) {
+		moved, err = d.store.Record(ctx, move)
+		return err
+	})
+	return moved, err
+}
+
 // insist writes until the store takes it: a request that went out must not go out again only because Redis was away when
 // it was to be recorded, and one that did not must not be taken for lost. It gives up when the process has to end; the
 // sweep of another process then records the attempt as interrupted.
@@ -118,8 +125,10 @@ func (d *Deliverer) recordLost(ctx context.Context, h store.Held, claimedAt time
 		to.ClaimedAt, to.NextAttemptAt = h.ClaimedAt, h.NextAttemptAt // this attempt is in flight already
 	}
 	var moved store.Moved
+	move := store.Move{From: h, To: to, Attempt: &a, At: d.now()}
 	err := d.insist(ctx, h.ID, func(ctx context.Context) (err error) {
-		moved, err = d.store.Record(ctx, store.Move{From: h, To: to, Attempt: &a, Due: d.now().Add(Lease)})
+		move.Due = d.now().Add(Lease)
+		moved, err = d.store.Record(ctx, move)
 		return err
 	})
 	if err != nil {

@@ -63,9 +63,10 @@ func (p *Producer) mayRetry(ctx context.Context, d dispatcher.Delivery, force bo
 	if err != nil {
 		return err
 	}
-	if n, ok := state.Notification(d.NotificationID); !ok {
+	switch n, ok := state.Notification(d.NotificationID); {
+	case !ok, !n.Created.Equal(d.Registered): // one that was registered anew under its id is another
 		return fmt.Errorf("%w: its notification was removed", dispatcher.ErrNotOpen)
-	} else if !n.Stopped.IsZero() {
+	case !n.Stopped.IsZero():
 		return fmt.Errorf("%w: its notification was stopped by the target (410); register it again first", dispatcher.ErrNotOpen)
 	}
 	return nil

@@ -26,6 +26,7 @@ type Sweeper struct {
 	metrics  *Metrics
 	now      func() time.Time
 	quiet    time.Time // no sweep before: Redis was away, and workers may still be recording
+	renewed  time.Time // before, a lease that has run out may belong to a worker that lives
 	idle     bool      // nothing was overdue
 	next     time.Time // when something will be, if anything is open
 	audited  bool      // once at least, by whichever process
@@ -36,7 +37,7 @@ func NewSweeper(st *store.Store, p *Producer, log *slog.Logger, m *Metrics, now 
 	if now == nil {
 		now = time.Now
 	}
-	return &Sweeper{store: st, producer: p, log: log, metrics: m, now: now}
+	return &Sweeper{store: st, producer: p, log: log, metrics: m, now: now, renewed: now().Add(allRenewed)}
 }
 
 const (
@@ -56,6 +57,10 @@ const (
 	// AuditAfter is when a process makes its first, unless another has just done so: soon, so that the invariant is told, and not
 	// while it has its start to get through. It tries as often while Redis is away.
 	AuditAfter = time.Minute
+	// allRenewed is how long a new Sweeper leaves leases that have run out to those who hold them. Redis may have been away until
+	// just before it was made, and then nobody could renew; those who live have done so by now. What a killed worker leaves has a
+	// lease for about as long, and so whoever starts in its place finds it as soon as ever.
+	allRenewed = LeaseRenewal + 2*time.Second
 	// sweepPerShard bounds one sweep, so that a long backlog does not make it long.
 	sweepPerShard = 50
 	// leastParked is how long a delivery stays parked at least before its policy gives it up.
@@ -199,6 +204,8 @@ func (s *Sweeper) look(ctx context.Context, h store.Held) (again bool, err error
 		return false, s.found(ctx, "settled", s.store.Forget(ctx, h.ID))
 	case now.Before(h.ClaimedAt.Add(Lease)):
 		return false, nil // claimed since it was found overdue
+	case !h.ClaimedAt.IsZero() && now.Before(s.renewed):
+		return false, nil
 	case !h.ClaimedAt.IsZero(): // the lease has run out: it is the due time of a claimed delivery
 		return true, s.found(ctx, "lost_in_flight", s.reopenLost(ctx, h))
 	case h.Status == dispatcher.StatusParked:

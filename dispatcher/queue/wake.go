@@ -40,6 +40,9 @@ const (
 	maxIdle = 2 * time.Second
 	// wakeEvery bounds how often a producer publishes: once, and then what came meanwhile together.
 	wakeEvery = 5 * time.Millisecond
+	// afterRefusal is how long a dequeue that Redis has refused keeps its server: Asynq would ask again at once, and as fast
+	// as Redis refuses. It is about how much later a task is picked up when Redis takes dequeues again.
+	afterRefusal = 200 * time.Millisecond
 )
 
 // NewBell returns a Bell that nobody has rung. The queues are those that servers dequeue from with it: it must not take
@@ -160,7 +163,8 @@ func (b *Bell) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 
 // ProcessHook implements redis.Hook: a dequeue waits while all queues are empty, and asks Redis only for one that may not be.
 // It waits before it asks, and so in the first of the queues: those after it are asked without another pause of Asynq's.
-// Asynq reckoned the lease before: by maxIdle of its 30 s it may be shorter, and it is extended every 5 s.
+// Asynq reckoned the lease before: by maxIdle of its 30 s it may be shorter, and it is extended every 5 s. One that Redis
+// refuses (no memory, no disk, a replica, no right to) tells so after a pause, since Asynq makes none.
 func (b *Bell) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		queue, ok := dequeued(cmd)
@@ -179,24 +183,35 @@ func (b *Bell) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		err := next(ctx, cmd)
 		b.found(queue, came, err)
+		if refused(err) {
+			b.pause(ctx, afterRefusal, nil)
+		}
 		return err
 	}
 }
 
 // wait returns when some queue may hold something.
 func (b *Bell) wait(ctx context.Context) {
-	rung, left := b.quiet()
-	if left <= 0 {
-		return
+	if rung, left := b.quiet(); left > 0 {
+		b.pause(ctx, left, rung)
 	}
-	idle := time.NewTimer(left)
-	defer idle.Stop()
+}
+
+// pause lasts so long, unless it rings, the Bell is stopped or the context ends.
+func (b *Bell) pause(ctx context.Context, most time.Duration, rung <-chan struct{}) {
+	over := time.NewTimer(most)
+	defer over.Stop()
 	select {
 	case <-rung:
-	case <-idle.C:
+	case <-over.C:
 	case <-b.stopped:
 	case <-ctx.Done():
 	}
+}
+
+// refused reports whether a dequeue came to nothing but an error. That the script is not known is none: Asynq sends it then.
+func refused(err error) bool {
+	return err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "NOSCRIPT")
 }
 
 // dequeued recognises Asynq's dequeue script by its keys (pending, paused, active, lease) and names its queue. A test

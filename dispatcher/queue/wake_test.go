@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -81,6 +82,105 @@ func TestServerThatBeginsLooksIntoEveryQueue(t *testing.T) {
 	}
 	bell.Stop()
 	server.Shutdown()
+}
+
+// said is an error that Redis answers with.
+type said string
+
+func (e said) Error() string { return string(e) }
+func (said) RedisError()     {}
+
+// refusing is a Redis that answers dequeues with an error for a while.
+type refusing struct {
+	through
+	with    error
+	left    atomic.Int64 // dequeues that are still to be refused
+	refused func()       // called with each
+}
+
+func (r *refusing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if strings.HasPrefix(cmd.Name(), "eval") && keysHave(cmd, ":paused") && r.left.Add(-1) >= 0 {
+			r.refused()
+			cmd.SetErr(r.with)
+			return r.with
+		}
+		return next(ctx, cmd)
+	}
+}
+
+// Asynq asks again at once when a dequeue fails. While Redis refuses them (it has no memory left, say), its servers must not
+// keep it busy with that, however often it rings, nor be long in coming when it takes them again.
+func TestServerDoesNotSpinWhileRedisRefuses(t *testing.T) {
+	t.Parallel()
+	rdb := storetest.Mini(t)
+	client := clientBeside(t, rdb)
+	bell := queue.NewBell(queue.Name)
+	const refusals = 6
+	var last atomic.Pointer[time.Time]
+	refuse := &refusing{with: said("OOM command not allowed when used memory > 'maxmemory'."), refused: func() {
+		now := time.Now()
+		last.Store(&now)
+		time.AfterFunc(time.Millisecond, func() { bell.Ring() })
+	}}
+	refuse.left.Store(refusals)
+	client.AddHook(bell)
+	client.AddHook(queue.NewFetcher())
+	client.AddHook(refuse)
+	if _, err := asynq.NewClientFromRedisClient(rdb).Enqueue(asynq.NewTask("t", nil), asynq.Queue(queue.Name)); err != nil {
+		t.Fatal(err)
+	}
+	server := asynq.NewServerFromRedisClient(client, asynq.Config{
+		Concurrency: 1, Queues: map[string]int{queue.Name: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel,
+	})
+	began, handled := time.Now(), make(chan time.Time, 1)
+	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { handled <- time.Now(); return nil })); err != nil {
+		t.Fatal(err)
+	}
+	at := <-handled
+	if took := at.Sub(began); took < (refusals-1)*200*time.Millisecond {
+		t.Errorf("%d dequeues were refused within %v: the server spins", refusals, took)
+	}
+	if late := at.Sub(*last.Load()); late > 1500*time.Millisecond {
+		t.Errorf("handled %v after the last refusal", late)
+	}
+	bell.Stop()
+	server.Shutdown()
+}
+
+// A dequeue goes on at once where there is nothing to spare Redis: it has only to be told the script, or we are to end.
+func TestOnlyARefusedDequeueWaits(t *testing.T) {
+	t.Parallel()
+	oom := said("OOM command not allowed")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		when string
+		ctx  context.Context
+		stop bool
+		err  error
+	}{
+		{"the script is not known", t.Context(), false, said("NOSCRIPT No matching script.")},
+		{"the context has ended", ended, false, oom},
+		{"the server stops", t.Context(), true, oom},
+	} {
+		bell := queue.NewBell(queue.Name)
+		if c.stop {
+			bell.Stop()
+		}
+		dequeue := bell.ProcessHook(func(context.Context, redis.Cmder) error { return c.err })
+		key := "asynq:{" + queue.Name + "}:"
+		began := time.Now()
+		for range 100 { // with a pause each, 20 s
+			cmd := redis.NewCmd(c.ctx, "evalsha", "sha", 4, key+"pending", key+"paused", key+"active", key+"lease", 1, key+"t:")
+			if err := dequeue(c.ctx, cmd); !errors.Is(err, c.err) {
+				t.Fatalf("%s: got %v, want %v", c.when, err, c.err)
+			}
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s: 100 dequeues took %v", c.when, took)
+		}
+	}
 }
 
 // asked counts how often Redis is asked for tasks, by the queue's key.

@@ -42,7 +42,7 @@ func (FBPI) Retry() dispatcher.Retry { return dispatcher.Retry{} }
 func (FBPI) Render(m Message) (Rendered, error) {
 	order, options := m.Snapshot.Order, m.Delivery.Options
 	eventType := "FBPI::ORDER_SYNC"
-	if order.Version == 1 {
+	if order.New() {
 		eventType = "FBPI::ORDER_CREATED"
 	}
 	return rendered(scope.Object(

@@ -36,6 +36,9 @@ func TestFBPIFixtures(t *testing.T) {
 		m.Snapshot.Order.ID, m.Snapshot.Order.Version, m.Delivery.ID = "NFBO123456789", tt.version, tt.id
 		// The fraction is cut, and a time of another zone is told in UTC.
 		m.Snapshot.Order.Modified = time.Date(2026, 4, 9, 10, 42, 15, 999_999_999, time.FixedZone("CEST", 2*3600))
+		if tt.version == 1 {
+			m.Snapshot.Order.Created = m.Snapshot.Order.Modified
+		}
 		sent := value(t, render(t, format(t, "fbpi"), m).Body)
 		sent = sent.With("metadata", sent.Member("metadata").Without(tt.without...))
 		if want := bodies[tt.name]; string(sent.JSON()) != string(want.JSON()) {
@@ -46,16 +49,16 @@ func TestFBPIFixtures(t *testing.T) {
 
 func TestFBPIDefaults(t *testing.T) {
 	t.Parallel()
-	for version, want := range map[int64]string{1: "FBPI::ORDER_CREATED", 2: "FBPI::ORDER_SYNC", 70: "FBPI::ORDER_SYNC"} {
+	for since, want := range map[time.Duration]string{0: "FBPI::ORDER_CREATED", time.Millisecond: "FBPI::ORDER_SYNC", time.Hour: "FBPI::ORDER_SYNC"} {
 		m := message(t, "fbpi", []byte(`{"id":"mine","x":1}`))
-		m.Snapshot.Order.Version = version
+		m.Snapshot.Order.Created = m.Snapshot.Order.Modified.Add(-since)
 		sent := value(t, render(t, format(t, "fbpi"), m).Body)
 		if got, _ := sent.Member("event_type").Text(); got != want {
-			t.Errorf("version %d is a %s, want %s", version, got, want)
+			t.Errorf("%v after it was made it is a %s, want %s", since, got, want)
 		}
 		fixed := value(t, render(t, format(t, "fbpi"), with(t, m, `{"eventType":"FBPO::PO_SYNC"}`)).Body)
 		if got, _ := fixed.Member("event_type").Text(); got != "FBPO::PO_SYNC" {
-			t.Errorf("version %d is a %s in spite of the option", version, got)
+			t.Errorf("%v after it was made it is a %s in spite of the option", since, got)
 		}
 		for name, text := range map[string]string{
 			"message_id": deliveryID, "destination_id": "ocGooDddTOjKOuFmNnkEozEpfuTh", "project_code": "norce"} {

@@ -75,7 +75,10 @@ func message(t testing.TB, format string, document []byte) wire.Message {
 	for _, n := range notifications {
 		snapshot.Notifications = append(snapshot.Notifications, n.Public())
 	}
-	planned := dispatcher.Plan(change, notifications)
+	planned, err := dispatcher.Plan(t.Context(), change, notifications)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(planned) == 0 { // a hostile order has no state; the format gets a delivery all the same
 		order := change.Order
 		planned = []dispatcher.Delivery{{Merchant: order.Merchant, Channel: order.Channel, OrderID: order.ID,

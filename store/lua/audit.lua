@@ -3,8 +3,9 @@
 -- KEYS[1] record, KEYS[2] due, KEYS[3] lane
 -- ARGV[1] delivery id, ARGV[2] "1" when in a lane, ARGV[3] prefix of the keys of records
 --
--- Returns {status letter, claimed at, due (ms, or ""), finding}; finding is "" when all is well, else "not_due",
--- "not_in_lane" or "behind_settled". A delivery that is gone returns {"", "", "", ""}.
+-- Returns {status letter, claimed at, due (ms, or ""), finding}; the letter of an open one behind the head of its lane is "w";
+-- finding is "" when all is well, else "not_due", "not_in_lane" or "behind_settled". A delivery that is gone returns
+-- {"", "", "", ""}.
 local cur = redis.call('GETRANGE', KEYS[1], 0, 25)
 if cur == '' then return {'', '', '', ''} end
 local status = string.sub(cur, 13, 13)
@@ -17,6 +18,7 @@ if status == 'p' or status == 'r' or status == 'k' then
 		if not redis.call('LPOS', KEYS[3], ARGV[1]) then
 			finding = 'not_in_lane'
 		elseif head ~= ARGV[1] then
+			status = 'w'
 			local record = redis.call('GETRANGE', ARGV[3] .. head, 0, 25)
 			local hs = string.sub(record, 13, 13)
 			if hs ~= 'p' and hs ~= 'r' and hs ~= 'k' then finding = 'behind_settled' end

@@ -17,7 +17,8 @@
 -- next     for each delivery: id, id in the history, record, ordering
 --
 -- Returns {"conflict"}, or {"ok", then for each delivery "1" when it may begin and "0" when it waits}
--- A second run of the same call (its answer was lost) changes nothing and returns the same.
+-- A second run of the same call (its answer was lost) changes nothing and returns the same, also when others have written
+-- meanwhile: the order keeps the tokens of its last eight writes, 16 bytes each, newest first.
 local i = 3
 local function take()
 	local v = ARGV[i]
@@ -25,17 +26,21 @@ local function take()
 	return v
 end
 
-local token = redis.call('HGET', KEYS[1], 'k') or ''
-local again = token == ARGV[2]
-if not again and token ~= ARGV[1] then
+local tokens = redis.call('HGET', KEYS[1], 'k') or ''
+local again = string.find(tokens, ARGV[2], 1, true)
+	or tokens == '' and #KEYS > 5 and redis.call('EXISTS', KEYS[6]) == 1 -- and the order was deleted since
+if not again and string.sub(tokens, 1, 16) ~= ARGV[1] then
 	return {'conflict'}
 end
 
-local fields = {'k', ARGV[2]}
+local fields = {'k', ARGV[2] .. string.sub(tokens, 1, 7 * 16)}
 for _ = 1, 2 * tonumber(take()) do
 	fields[#fields + 1] = take()
 end
-if not again then redis.call('HSET', KEYS[1], unpack(fields)) end
+if not again then
+	redis.call('HSET', KEYS[1], unpack(fields))
+	if tokens == '' then redis.call('PERSIST', KEYS[1]) end -- what was left of one that was erased would expire
+end
 for _ = 1, tonumber(take()) do
 	local id, record = take(), take()
 	if not again then redis.call('HSET', KEYS[2], id, record) end

@@ -7,13 +7,15 @@
 -- ARGV[1] head of the record as the caller saw it (it holds a revision), ARGV[2] head to be, ARGV[3] progress to be, its size first
 -- ARGV[4] delivery id, ARGV[5] due (ms), "" when terminal; ARGV[6] "1" when in a lane
 -- ARGV[7] due of the lane's next (ms), ARGV[8] retention (ms)
--- ARGV[9] Event as it stands in the record ("" for none), ARGV[10] member of the index of all, ARGV[11] "1": keep the Event in any case
+-- ARGV[9] Event as it stands in the record ("" for none), ARGV[10] member of the index of all, ARGV[11] "1": keep the Event in any case,
+-- "2": the same, and it holds nothing of the order
 -- ARGV[12] what the keys of records begin with: that of the lane's next is in the same shard, and known only here
 -- ARGV[13] now (13 digits, ms) to claim the lane's next, "" to leave it; ARGV[14] end of its lease (ms), ARGV[15] notification id
 -- ARGV[16] "1" when the caller is told the record of one that is claimed whole, not only what stands before the terms
 --
 -- How a record is laid out is told in record.go.
--- Returns {"gone"}, {"late"}, {"ok", ""}, {"ok", id of the lane's next, its record}, or, when that is claimed,
+-- Returns {"gone"}, {"late"}, {"erased"} (late, and the Event is not kept, for it holds an answer of an order that was deleted), {"ok", ""},
+-- {"ok", id of the lane's next, its record}, or, when that is claimed,
 -- {"ok", id, prefix of its record (or all of it), notification, id of the newest of the lane where only that counts}. A second run of the
 -- same call returns the same.
 local cur = redis.call('GET', KEYS[1])
@@ -23,16 +25,16 @@ local again = string.sub(cur, 1, #new) == new
 local mine = again or string.sub(cur, 1, 26) == ARGV[1]
 local was = string.sub(cur, 13, 13)
 local open = was == 'p' or was == 'r' or was == 'k'
-local keep = ARGV[9] ~= '' and (mine or ARGV[11] == '1')
+local keep = ARGV[9] ~= '' and (mine or ARGV[11] ~= '')
+local kept = keep and not mine and string.find(cur, string.sub(ARGV[9], 7, 22), 1, true) -- its id: the first run may have kept it
+if keep and not mine and not kept and ARGV[11] == '1' and string.sub(cur, 27, 27) == '-' then return {'erased'} end
 if keep then
 	if #KEYS > 5 then redis.call('ZADD', KEYS[6], 0, ARGV[10]) end
 	local id = string.sub(ARGV[10], 1, 16)
 	for n = 7, #KEYS do redis.call('ZADD', KEYS[n], 0, id) end
 end
 if not mine then
-	if keep and not string.find(cur, string.sub(ARGV[9], 7, 22), 1, true) then -- its id: the first run may have kept it
-		redis.call('SET', KEYS[1], cur .. ARGV[9], 'KEEPTTL')
-	end
+	if keep and not kept then redis.call('SET', KEYS[1], cur .. ARGV[9], 'KEEPTTL') end
 	return {'late'}
 end
 if not again then

@@ -118,8 +118,11 @@ func (f *filler) change(ctx context.Context, ref dispatcher.OrderRef, seq int, p
 	before := state.Order
 	before.Channel = "web"
 	change, _ := dispatcher.NewChange(before, document, "", now)
-	done, err := f.Commit(ctx, store.Commit{State: state, Channel: before.Channel, Put: put, Change: &change,
-		Deliveries: dispatcher.Plan(change, store.MergeNotifications(state.Notifications, put))})
+	deliveries, err := dispatcher.Plan(ctx, change, store.MergeNotifications(state.Notifications, put))
+	if err != nil {
+		return nil, err
+	}
+	done, err := f.Commit(ctx, store.Commit{State: state, Channel: before.Channel, Put: put, Change: &change, Deliveries: deliveries})
 	if err == nil && len(done.Ready) != fillSystems {
 		err = fmt.Errorf("%d deliveries are owed", len(done.Ready))
 	}

@@ -37,10 +37,27 @@ const Connections = flights
 
 // call is one caller's command. What travels is a copy: a caller who has given up no longer sees it.
 type call struct {
-	cmd  *redis.Cmd
+	cmd  *travelling
 	size int
 	over <-chan struct{} // the caller has given up
 	done chan struct{}
+}
+
+// travelling is a command in a pipeline that keeps the answer that it was given. When the connection breaks after some of the
+// answers, go-redis writes that error into every command of the pipeline that has none, also into those that were answered;
+// and when a connection is refused by an error of Redis (a password that has changed), into none.
+type travelling struct {
+	*redis.Cmd
+	answered bool
+}
+
+// SetErr is called by go-redis after each answer that it has read as a whole, with nil or what Redis said instead, and for
+// those of which it has read none, or a part, with why.
+func (t *travelling) SetErr(err error) {
+	if !t.answered {
+		t.answered = answers(err)
+		t.Cmd.SetErr(err)
+	}
 }
 
 // DialHook implements redis.Hook.
@@ -66,7 +83,7 @@ func (h *Hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 			defer h.land()
 			return next(ctx, cmd)
 		}
-		c := &call{cmd: redis.NewCmd(ctx, cmd.Args()...), size: size, over: ctx.Done(), done: make(chan struct{})}
+		c := &call{cmd: &travelling{Cmd: redis.NewCmd(ctx, cmd.Args()...)}, size: size, over: ctx.Done(), done: make(chan struct{})}
 		h.board(c)
 		select {
 		case <-c.done:
@@ -74,11 +91,11 @@ func (h *Hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 			cmd.SetErr(ctx.Err())
 			return ctx.Err()
 		}
-		err := c.cmd.Err()
-		if !answered(err) {
+		if !c.cmd.answered {
 			return next(ctx, cmd)
 		}
-		script.SetVal(c.cmd.Val())
+		val, err := c.cmd.Result()
+		script.SetVal(val)
 		script.SetErr(err)
 		return err
 	}
@@ -186,9 +203,9 @@ func measure(cmd *redis.Cmd) (size int, ok bool) {
 	return size, size <= mostBytes/2
 }
 
-// answered reports whether Redis ran the command and this is what came of it. Of a command without an answer (no
+// answers reports whether Redis ran the command and this is what came of it. Of a command without an answer (no
 // connection, or lost on the way), and of one that Redis has put off, the caller sees to it himself.
-func answered(err error) bool {
+func answers(err error) bool {
 	var said redis.Error
 	switch {
 	case err == nil, errors.Is(err, redis.Nil):

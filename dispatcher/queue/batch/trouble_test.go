@@ -3,7 +3,9 @@ package batch_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -81,6 +83,91 @@ func TestLostAnswersAreAskedForAgain(t *testing.T) {
 		}
 		if n := len(tower.seen()); n != 2 {
 			t.Errorf("%d flights: the carrier repeats", n)
+		}
+	})
+}
+
+// short is a connection that breaks in the second answer of the first pipeline that it carries.
+type short struct {
+	net.Conn
+	carried         *atomic.Int32 // how many commands that pipeline had, over all connections
+	breaking, broke bool
+}
+
+func (c *short) Write(p []byte) (int, error) {
+	if n := strings.Count(string(p), "evalsha"); n > 1 && c.carried.CompareAndSwap(0, int32(n)) {
+		c.breaking = true
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *short) Read(p []byte) (int, error) {
+	if c.broke {
+		_ = c.Close()
+		return 0, net.ErrClosed
+	}
+	n, err := c.Conn.Read(p)
+	if err == nil && c.breaking {
+		c.broke = true
+		n = min(n, strings.Index(string(p[:n]), "\n")+1+len(":1"))
+	}
+	return n, err
+}
+
+// Who got his answer before the connection broke keeps it: his command does not run again, though go-redis tells him what it
+// tells those whose answers are lost.
+func TestWhatWasAnsweredDoesNotRunAgain(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		var carried atomic.Int32
+		client, _ := batched(t, rdb, func(o *redis.Options) {
+			dial := o.Dialer
+			o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := dial(ctx, network, address)
+				return &short{Conn: conn, carried: &carried}, err
+			}
+		})
+		const callers = 30
+		twice := 0
+		for round := 0; carried.Load() == 0; round++ { // until some travel together
+			var again atomic.Int32
+			var wg sync.WaitGroup
+			for caller := range callers {
+				wg.Go(func() {
+					key := fmt.Sprintf("n%d:%d", round, caller)
+					n, err := increment.EvalSha(t.Context(), client, []string{key}, 1).Int()
+					ran, _ := rdb.Get(t.Context(), key).Int()
+					if err != nil || n > ran {
+						t.Errorf("%s: got %d, %v after %d runs", key, n, err, ran)
+					}
+					again.Add(int32(ran - 1))
+				})
+			}
+			wg.Wait()
+			twice = int(again.Load())
+		}
+		if lost := int(carried.Load()) - 1; twice > lost { // miniredis may not have got to all of them before
+			t.Errorf("%d commands ran again; one of %d had been answered", twice, lost+1)
+		}
+	})
+}
+
+// refusal is an error that Redis answers with.
+type refusal string
+
+func (e refusal) Error() string { return string(e) }
+func (refusal) RedisError()     {}
+
+// A carrier that Redis does not let in has carried nothing: a command without an error has not been answered for that.
+func TestCarrierThatIsNotLetIn(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		client, tower := batched(t, rdb, func(o *redis.Options) {
+			o.OnConnect = func(context.Context, *redis.Conn) error { return refusal("WRONGPASS invalid username-password pair") }
+		})
+		if n, err := increment.EvalSha(t.Context(), client, []string{"n"}, 1).Int(); err != nil || n != 1 {
+			t.Errorf("got %d, %v", n, err)
+		}
+		if len(tower.seen()) == 0 {
+			t.Error("the carrier was not tried: nothing was tested")
 		}
 	})
 }
