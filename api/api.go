@@ -101,6 +101,7 @@ func New(cfg Config) http.Handler {
 	})))
 	if cfg.Monitoring != nil {
 		r.Any("/monitoring/*any", s.allowOperator, protectPage, gin.WrapH(cfg.Monitoring))
+		r.GET("/", entrance)
 		r.GET("/monitoring", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/monitoring/") })
 	}
 	return r

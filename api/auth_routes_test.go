@@ -37,6 +37,7 @@ var guarded = map[string]guardedRoute{
 	"GET /health/live":  {does: anyone, wanted: 200},
 	"GET /health/ready": {does: anyone, wanted: 200},
 	"GET /openapi.yaml": {does: anyone, wanted: 200},
+	"GET /":             {does: anyone, wanted: 200}, // says only where the others are
 	"GET /monitoring":   {does: anyone, wanted: 301}, // says only where the pages are
 
 	"GET /metrics":             {does: operates, wanted: 200},

@@ -12,6 +12,11 @@ var openAPIDocument []byte
 
 func openAPI(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", openAPIDocument) }
 
+// entrance tells who opens the address in a browser where everything is.
+func entrance(c *gin.Context) {
+	c.PureJSON(http.StatusOK, gin.H{"api": "/openapi.yaml", "monitoring": "/monitoring/", "health": "/health/ready", "metrics": "/metrics"})
+}
+
 // crossOrigin refuses writes that another site makes a browser send, which would come with the operator's credentials.
 var crossOrigin = http.NewCrossOriginProtection()
 

@@ -30,7 +30,7 @@ type Plan struct {
 	For     time.Duration `help:"How long faults are made." default:"1m"`
 	Quiet   time.Duration `help:"How long the system may take afterwards to come to rest." default:"2m"`
 	Seed    uint64        `help:"Seed of the faults; 0 takes a random one."`
-	APIs    int           `help:"API processes." default:"2"`
+	APIs    int           `name:"apis" help:"API processes." default:"2"`
 	Workers int           `help:"Worker processes." default:"2"`
 	Orders  int           `help:"Orders that are written to." default:"60"`
 	Rate    int           `help:"Changes a second." default:"60"`

@@ -9,7 +9,7 @@ import (
 
 type benchGrowth struct {
 	benchOn
-	Quick      bool     `help:"One round of small numbers (about two minutes)."`
+	Quick      bool     `help:"One round of small numbers (about half a minute)."`
 	JSON       bool     `help:"Print one JSON object."`
 	Only       []string `help:"Only some parts: ingest, fanout, size, backlog, workers, queries." enum:"ingest,fanout,size,backlog,workers,queries" default:"ingest,fanout,size,backlog,workers,queries"`
 	Rounds     int      `help:"Rounds; each measures every step once. The queries are measured once." default:"3"`

@@ -52,8 +52,7 @@ func readRoots(path string) (*x509.CertPool, error) {
 }
 
 // check reads the pair and returns every fault of the entry. Neither holds anything of the key.
-func (f fileCertificate) check() (outbound.Target, tls.Certificate, error) {
-	var faults []error
+func (f fileCertificate) check() (target outbound.Target, certificate tls.Certificate, faults []error) {
 	bad := func(member string, err error) { faults = append(faults, fmt.Errorf("%s: %w", member, err)) }
 	target, err := outbound.ParseTarget(f.Target)
 	if err != nil {
@@ -72,13 +71,13 @@ func (f fileCertificate) check() (outbound.Target, tls.Certificate, error) {
 	}
 	cert, key := read("cert", f.Cert), read("key", f.Key)
 	if cert == nil || key == nil {
-		return target, tls.Certificate{}, errors.Join(faults...)
+		return target, tls.Certificate{}, faults
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		bad("cert and key", err)
 	}
-	return target, pair, errors.Join(faults...)
+	return target, pair, faults
 }
 
 // readCertificates also finds targets that are named twice.
@@ -86,15 +85,13 @@ func readCertificates(entries []fileCertificate) (certificates map[outbound.Targ
 	certificates = map[outbound.Target]tls.Certificate{}
 	first := map[outbound.Target]int{}
 	for i, entry := range entries {
-		target, pair, err := entry.check()
-		if err != nil {
-			faults = append(faults, fmt.Errorf("client-certificates[%d]: %w", i, err))
-		}
+		target, pair, bad := entry.check()
+		faults = append(faults, under(fmt.Sprintf("client-certificates[%d]", i), bad)...)
 		if target == "" {
 			continue
 		}
 		if at, twice := first[target]; twice {
-			faults = append(faults, fmt.Errorf("client-certificates[%d]: target: %s is that of client-certificates[%d]", i, target, at))
+			faults = append(faults, fmt.Errorf("client-certificates[%d].target: %s is that of client-certificates[%d]", i, target, at))
 			continue
 		}
 		first[target], certificates[target] = i, pair

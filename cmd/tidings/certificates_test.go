@@ -73,19 +73,19 @@ func TestCertificateFaultsAreToldAtOnce(t *testing.T) {
 	}
 	for _, part := range []string{
 		"--ca-file: open /does/not/exist.pem",
-		"client-certificates[1]: target: https://good.example:443 is that of client-certificates[0]",
-		"client-certificates[2]: target: expected https://host:port and nothing after it",
-		"client-certificates[3]: target: the URL must begin with https://",
-		"cert: open /does/not/exist.crt",
-		"key: is required",
-		"client-certificates[4]: cert and key: tls: private key does not match public key",
-		"client-certificates[5]: cert and key: ",
+		"client-certificates[1].target: https://good.example:443 is that of client-certificates[0]",
+		"client-certificates[2].target: expected https://host:port and nothing after it",
+		"client-certificates[3].target: the URL must begin with https://",
+		"client-certificates[3].cert: open /does/not/exist.crt",
+		"client-certificates[3].key: is required",
+		"client-certificates[4].cert and key: tls: private key does not match public key",
+		"client-certificates[5].cert and key: ",
 	} {
 		if !strings.Contains(stderr, part) {
 			t.Errorf("%q is not told in:\n%s", part, stderr)
 		}
 	}
-	if strings.Contains(stderr, "client-certificates[0]: ") {
+	if strings.Contains(stderr, "client-certificates[0].") {
 		t.Errorf("the good entry is called a fault:\n%s", stderr)
 	}
 }

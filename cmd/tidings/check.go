@@ -17,10 +17,11 @@ import (
 	"github.com/tidings/tidings/store/embedded"
 )
 
-// storeFlags are those of the commands that look into a running Tidings' Redis.
+// storeFlags are those of the commands that look into a running Tidings' Redis. They are serve's, in the environment and in the
+// file, too: what tells serve where its Redis is tells them.
 type storeFlags struct {
-	RedisURL string `help:"Redis of the running Tidings; without it, the one that it brought itself." placeholder:"URL"`
-	DataDir  string `help:"Where that one keeps its data (default: tidings in the user's cache directory)." placeholder:"DIR"`
+	RedisURL string `help:"Redis of the running Tidings; without it, the one that it brought itself." env:"TIDINGS_REDIS_URL" placeholder:"URL"`
+	DataDir  string `help:"Where that one keeps its data (default: tidings in the user's cache directory)." env:"TIDINGS_DATA_DIR" placeholder:"DIR"`
 }
 
 // open connects; close must be called. Deliveries hold no secrets: what opens it so opens nothing that is sealed, and any

@@ -41,6 +41,7 @@ type serveFlags struct {
 	RateLimit      string   `help:"Requests per second of one token to this process; 0 for no limit (default: 1000, without --redis-url 0)." placeholder:"N"`
 	RateBurst      string   `help:"Requests of one token at once (default: twice the rate limit)." placeholder:"N"`
 	TrustedProxy   []string `help:"Address ranges of proxies whose X-Forwarded-For is believed." placeholder:"CIDR"`
+	StopDelay      string   `help:"How long to go on serving, not ready, after the signal to stop (default: 0s)." placeholder:"DURATION"`
 	LogLevel       string   `help:"debug, info, warn or error." default:"info"`
 	LogFormat      string   `help:"text or json." default:"text"`
 }
@@ -67,6 +68,7 @@ type settings struct {
 	rateLimit      int // 0: none
 	rateBurst      int
 	trustedProxies []netip.Prefix
+	stopDelay      time.Duration
 	log            slog.HandlerOptions
 	logJSON        bool
 }
@@ -76,6 +78,9 @@ const (
 	defaultRateLimit = 1000
 	maxRateLimit     = 1_000_000
 )
+
+// maxStopDelay is more than a balancer needs to notice.
+const maxStopDelay = time.Minute
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
@@ -110,7 +115,7 @@ func (f serveFlags) check(file configFile) (settings, error) {
 	}
 	ranges := func(flag string, texts []string) (all []netip.Prefix) {
 		for _, text := range texts {
-			if text == "" { // an environment variable that is set to nothing
+			if text == "" { // given, but as nothing
 				continue
 			}
 			prefix, err := parsePrefix(text)
@@ -158,6 +163,9 @@ func (f serveFlags) check(file configFile) (settings, error) {
 	if s.rateBurst = 2 * s.rateLimit; f.RateBurst != "" {
 		s.rateBurst = number("rate-burst", f.RateBurst, 1, 2*maxRateLimit)
 	}
+	if s.stopDelay, err = parseStopDelay(f.StopDelay); err != nil {
+		bad("stop-delay", "%v", err)
+	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
 		bad("log-level", "%q: expected debug, info, warn or error", f.LogLevel)
@@ -166,14 +174,9 @@ func (f serveFlags) check(file configFile) (settings, error) {
 	if s.logJSON = f.LogFormat == "json"; !s.logJSON && f.LogFormat != "text" {
 		bad("log-format", "%q: expected text or json", f.LogFormat)
 	}
-	for i, t := range file.Tokens {
-		token, err := t.check()
-		if err != nil {
-			faults = append(faults, fmt.Errorf("tokens[%d]: %w", i, err))
-		}
-		s.tokens = append(s.tokens, token)
-	}
 	var more []error
+	s.tokens, more = checkTokens(file.Tokens)
+	faults = append(faults, more...)
 	s.certificates, more = readCertificates(file.ClientCertificates)
 	faults = append(faults, more...)
 	s.merchants, more = checkMerchants(file.Merchants)
@@ -231,6 +234,17 @@ func dataDir(given string) (string, error) {
 	return filepath.Join(cache, "tidings"), nil
 }
 
+func parseStopDelay(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || d > maxStopDelay {
+		return 0, fmt.Errorf("%q: expected a duration from 0s to %s", text, maxStopDelay)
+	}
+	return d, nil
+}
+
 func parsePrefix(text string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		return netip.PrefixFrom(addr, addr.BitLen()), nil
@@ -243,12 +257,21 @@ var (
 	tokenRoles    = []string{string(api.RoleAdapter), string(api.RoleMerchant), string(api.RoleAdmin)}
 )
 
-func (t fileToken) check() (api.Token, error) {
-	var faults []error
-	token := api.Token{Name: t.Name, Merchants: t.Merchants, Role: api.Role(t.Role)}
+// checkTokens reads the tokens of the file and tells every fault of them.
+func checkTokens(all []fileToken) (tokens []api.Token, faults []error) {
+	for i, t := range all {
+		token, found := t.check()
+		faults = append(faults, under(fmt.Sprintf("tokens[%d]", i), found)...)
+		tokens = append(tokens, token)
+	}
+	return tokens, faults
+}
+
+func (t fileToken) check() (token api.Token, faults []error) {
+	token = api.Token{Name: t.Name, Merchants: t.Merchants, Role: api.Role(t.Role)}
 	text, ok := strings.CutPrefix(t.Hash, "sha256:")
 	if raw, err := hex.DecodeString(text); !ok || err != nil || len(raw) != sha256.Size {
-		faults = append(faults, errors.New("hash: expected sha256:<64 hexadecimal digits>"))
+		faults = append(faults, errors.New("hash: expected sha256:<64 hexadecimal digits> (tidings token prints the line)"))
 	} else {
 		copy(token.Hash[:], raw)
 	}
@@ -263,7 +286,7 @@ func (t fileToken) check() (api.Token, error) {
 			faults = append(faults, fmt.Errorf("merchants: %q is no merchant", m))
 		}
 	}
-	return token, errors.Join(faults...)
+	return token, faults
 }
 
 // userAgent names us to targets.

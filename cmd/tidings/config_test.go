@@ -34,12 +34,12 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 	code, _, stderr := runFor(t, "serve", "--config", config, "--listen", "nowhere", "--role", "boss", "--redis-url", "http://user:pass-word@x",
 		"--allow-target", "10.0.0.0/99", "--allow-plain-http", "maybe", "--webhook-origin", "a_b.example", "--sealing-key", "short", "--retention", "1s",
 		"--concurrency", "0", "--servers", "many", "--log-level", "loud", "--log-format", "xml", "--dev-token", "x",
-		"--rate-limit", "fast", "--rate-burst", "0", "--trusted-proxy", "proxy.example")
+		"--rate-limit", "fast", "--rate-burst", "0", "--trusted-proxy", "proxy.example", "--stop-delay", "2m")
 	if code != 2 {
 		t.Errorf("exit status %d, want 2", code)
 	}
 	for _, part := range []string{"--listen", "--role", "--redis-url", "--allow-target", "--allow-plain-http", "--webhook-origin", "--sealing-key",
-		"--retention", "--concurrency", "--servers", "--log-level", "--log-format", "--dev-token", "--rate-limit", "--rate-burst", "--trusted-proxy", "tokens[0]", "hash:", "role:", "merchants:"} {
+		"--retention", "--concurrency", "--servers", "--log-level", "--log-format", "--dev-token", "--rate-limit", "--rate-burst", "--trusted-proxy", "--stop-delay", "tokens[0].hash:", "tokens[0].role:", "tokens[0].merchants:"} {
 		if !strings.Contains(stderr, part) {
 			t.Errorf("%s is not told in:\n%s", part, stderr)
 		}
@@ -59,9 +59,22 @@ func TestRefusesToStartForRealWithoutTokensAndKey(t *testing.T) {
 
 func TestUnknownMembersOfTheFile(t *testing.T) {
 	t.Parallel()
-	code, _, stderr := runFor(t, "--config", write(t, "lisen: x\nretentoin: 1h\n"))
-	if code != 2 || !strings.Contains(stderr, "lisen") || !strings.Contains(stderr, "retentoin") {
+	config := write(t, "lisen: x\nretentoin: 1h\ntokens:\n  - {nam: a}\n")
+	code, _, stderr := runFor(t, "--config", config)
+	want := "tidings: --config: " + config + ":\nline 1: unknown key lisen\nline 2: unknown key retentoin\nline 4: unknown key nam\n"
+	if code != 2 || stderr != want {
 		t.Errorf("%d %s", code, stderr)
+	}
+}
+
+// What is wrong with the file is not the fault of a flag that might stand in it.
+func TestFileThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	config := write(t, "listen: [")
+	for _, args := range [][]string{{"--config", config}, {"--config", config + ".not"}, {"check", "--config", config}} {
+		if code, _, stderr := runFor(t, args...); code != 2 || !strings.HasPrefix(stderr, "tidings: --config: ") || !strings.Contains(stderr, config) {
+			t.Errorf("%v: %d %s", args, code, stderr)
+		}
 	}
 }
 
@@ -110,7 +123,7 @@ var yes, one = true, 1
 var configFileSample = configFile{
 	Listen: "x", Role: "x", RedisURL: "x", DataDir: "x", DevToken: "x", AllowTarget: []string{"x"}, AllowPlainHTTP: &yes, CAFile: "x",
 	WebhookOrigin: "x", SealingKey: keyList{"x"}, Retention: "x", Concurrency: &one, Servers: &one, Sweep: &yes, LogLevel: "x", LogFormat: "x",
-	RateLimit: &one, RateBurst: &one, TrustedProxy: []string{"x"},
+	RateLimit: &one, RateBurst: &one, TrustedProxy: []string{"x"}, StopDelay: "x",
 }
 
 func serveFlagNames(t testing.TB) (names []string) {
@@ -167,6 +180,7 @@ func TestComposeFile(t *testing.T) {
 			Command     []string
 			Environment map[string]string
 			Grace       string `yaml:"stop_grace_period"`
+			Ports       []string
 		}
 	}
 	if err := yaml.Unmarshal(text, &compose); err != nil {
@@ -176,6 +190,7 @@ func TestComposeFile(t *testing.T) {
 	for _, flag := range serveFlagNames(t) {
 		known["TIDINGS_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))] = true
 	}
+	published := map[string]string{}
 	for _, name := range []string{"redis", "api", "worker", "asynqmon"} {
 		service, ok := compose.Services[name]
 		if !ok {
@@ -186,8 +201,18 @@ func TestComposeFile(t *testing.T) {
 				t.Errorf("service %s sets %s, which no flag reads", name, variable)
 			}
 		}
+		for _, port := range service.Ports {
+			if at := port[:strings.LastIndex(port, ":")]; !strings.HasPrefix(port, "127.0.0.1:") || published[at] != "" {
+				t.Errorf("service %s is published at %s, for everybody or where %s is", name, port, published[at])
+			} else {
+				published[at] = name
+			}
+		}
 		if name != "api" && name != "worker" {
 			continue
+		}
+		if len(service.Ports) == 0 {
+			t.Errorf("nobody can read the metrics of service %s", name)
 		}
 		if grace, err := time.ParseDuration(service.Grace); err != nil || grace < GracePeriod {
 			t.Errorf("service %s is killed after %s, before it has ended (%s)", name, service.Grace, GracePeriod)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -31,6 +33,7 @@ type configFile struct {
 	RateLimit      *int        `yaml:"rate-limit"`
 	RateBurst      *int        `yaml:"rate-burst"`
 	TrustedProxy   []string    `yaml:"trusted-proxy"`
+	StopDelay      string      `yaml:"stop-delay"`
 	LogLevel       string      `yaml:"log-level"`
 	LogFormat      string      `yaml:"log-format"`
 	Tokens         []fileToken `yaml:"tokens"`
@@ -46,7 +49,15 @@ type fileToken struct {
 	Role      string   `yaml:"role"`
 }
 
-// readConfigFile reads the file; the error names every fault that YAML finds.
+// fileError is a configuration file that cannot be read.
+type fileError struct{ error }
+
+// Error implements error.
+func (e fileError) Error() string { return "--config: " + e.error.Error() }
+
+func (e fileError) Unwrap() error { return e.error }
+
+// readConfigFile reads the file; the error is a fileError and names every fault that YAML finds.
 func readConfigFile(path string) (configFile, error) {
 	var file configFile
 	if path == "" {
@@ -54,14 +65,30 @@ func readConfigFile(path string) (configFile, error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return file, err
+		return file, fileError{err}
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return file, fmt.Errorf("%s: %w", path, err)
+	err = decoder.Decode(&file)
+	var faults *yaml.TypeError
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		return file, nil
+	case errors.As(err, &faults):
+		return file, fileError{fmt.Errorf("%s:\n%s", path, unknownKey.ReplaceAllString(strings.Join(faults.Errors, "\n"), "unknown key $1"))}
 	}
-	return file, nil
+	return file, fileError{fmt.Errorf("%s: %w", path, err)}
+}
+
+// unknownKey is how YAML tells one: by the name of our type.
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)
+
+// under tells the faults of an entry of the file, each with where it stands.
+func under(entry string, faults []error) (placed []error) {
+	for _, fault := range faults {
+		placed = append(placed, fmt.Errorf("%s.%w", entry, fault))
+	}
+	return placed
 }
 
 // value returns what the file says for a flag, spelled as on the command line; "" when it says nothing.
@@ -111,6 +138,8 @@ func (f configFile) value(flag string) string {
 		return whole(f.RateBurst)
 	case "trusted-proxy":
 		return strings.Join(f.TrustedProxy, ",")
+	case "stop-delay":
+		return f.StopDelay
 	case "log-level":
 		return f.LogLevel
 	case "log-format":
@@ -119,14 +148,18 @@ func (f configFile) value(flag string) string {
 	return ""
 }
 
-// fileResolver lets flags that are neither on the command line nor in the environment come from the file.
+// sharedFlags of tools say what they say of serve.
+var sharedFlags = []string{"redis-url", "data-dir", "sealing-key"}
+
+// fileResolver lets flags of serve, and those that tools share with it, come from the file when they are neither on the
+// command line nor in the environment.
 func fileResolver() kong.ResolverFunc {
 	var file *configFile
-	return func(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if flag.Name == "config" {
+	return func(ctx *kong.Context, path *kong.Path, flag *kong.Flag) (any, error) {
+		if path.Command == nil || path.Command.Name != "serve" && !slices.Contains(sharedFlags, flag.Name) {
 			return nil, nil
 		}
-		for _, name := range flag.Envs {
+		for _, name := range flag.Envs { // none that is empty
 			if _, set := os.LookupEnv(name); set {
 				return nil, nil
 			}
@@ -134,7 +167,7 @@ func fileResolver() kong.ResolverFunc {
 		if file == nil {
 			read, err := readConfigFile(configPath(ctx))
 			if err != nil {
-				return nil, usageError{err}
+				return nil, err
 			}
 			file = &read
 		}

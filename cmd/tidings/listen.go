@@ -30,7 +30,7 @@ type listenCommand struct {
 	Seed       *uint64       `help:"Make chance repeatable: the same seed lets the same requests fail." placeholder:"N"`
 
 	FBPIBase     string `name:"fbpi-base" help:"Run noon's flow: fetch order and customer of every FBPI event from here, merge and store them in --out." placeholder:"URL"`
-	FBPIToken    string `name:"fbpi-token" help:"Bearer token for that (better in TIDINGS_FBPI_TOKEN)." placeholder:"TOKEN"`
+	FBPIToken    string `name:"fbpi-token" help:"Bearer token for that (better in the environment)." env:"TIDINGS_FBPI_TOKEN" placeholder:"TOKEN"`
 	FBPIMerchant string `name:"fbpi-merchant" help:"X-Merchant for that; not needed with a token that speaks for one merchant." placeholder:"MERCHANT"`
 	FBPITries    int    `name:"fbpi-tries" help:"How often to ask for an order or a customer that is not available." default:"8" placeholder:"N"`
 	Out          string `help:"Directory for what noon's flow stores: a file per order, and beside it how far it is." placeholder:"DIR"`

@@ -20,7 +20,7 @@ var version = "0.1.0-dev"
 // commands is the command line.
 type commands struct {
 	Config  string           `help:"YAML file; holds every flag of serve by its name, and tokens." type:"path" placeholder:"FILE"`
-	Version kong.VersionFlag `help:"Print the version and leave."`
+	Version kong.VersionFlag `help:"Print the version and leave." env:"-"` // containers often have a TIDINGS_VERSION
 
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the API, the worker and the pages (the default command)."`
 	Token   tokenCommand   `cmd:"" help:"Make a token for the configuration file."`
@@ -55,6 +55,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return left
 	}
 	if err != nil {
+		if fault := (fileError{}); errors.As(err, &fault) {
+			err = fault // without the flag for which kong happened to ask first
+		}
 		fmt.Fprintln(stderr, "tidings:", err)
 		return 2
 	}
@@ -73,7 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func newParser(cli *commands, stdout, stderr io.Writer, leave func(code int)) (*kong.Kong, error) {
 	return kong.New(cli, kong.Name("tidings"), kong.Description("Outbound notification dispatcher for orders."),
-		kong.DefaultEnvars("TIDINGS"), kong.Vars{"version": "tidings " + version}, kong.Writers(stdout, stderr),
+		kong.PostBuild(environment), kong.Vars{"version": "tidings " + version}, kong.Writers(stdout, stderr),
 		kong.Resolvers(fileResolver()), kong.Exit(leave), kong.UsageOnError())
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 )
@@ -35,9 +34,7 @@ func checkMerchants(all []fileMerchant) (retention map[string]time.Duration, fau
 			found = append(found, fmt.Errorf("retention: %w", err))
 		}
 		retention[m.Name] = kept
-		if len(found) > 0 {
-			faults = append(faults, fmt.Errorf("merchants[%d]: %w", i, errors.Join(found...)))
-		}
+		faults = append(faults, under(fmt.Sprintf("merchants[%d]", i), found)...)
 	}
 	return retention, faults
 }

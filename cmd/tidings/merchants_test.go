@@ -26,8 +26,8 @@ merchants:
   - {name: none}
 `)
 	code, _, stderr := runFor(t, "serve", "--config", config)
-	for _, part := range []string{"--retention", "merchants[1]: name: \"acme\" is there already", "merchants[2]: name: \"*\"", "retention: \"59s\"",
-		"merchants[3]: name: \"a b\"", "retention: \"3 weeks\"", "merchants[4]: name: \"\"", "merchants[5]: retention: \"\""} {
+	for _, part := range []string{"--retention", "merchants[1].name: \"acme\" is there already", "merchants[2].name: \"*\"", "merchants[2].retention: \"59s\"",
+		"merchants[3].name: \"a b\"", "merchants[3].retention: \"3 weeks\"", "merchants[4].name: \"\"", "merchants[5].retention: \"\""} {
 		if !strings.Contains(stderr, part) {
 			t.Errorf("%s is not told in:\n%s", part, stderr)
 		}

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// The README's tour is run as printed, against a Tidings and a receiver that were started as it says, and what comes out
-// is compared with what it shows; ids, times and ports may differ.
+// The README's tour is run as printed, by each shell that readers have and this machine, too, against a Tidings and a
+// receiver that were started as it says, and what comes out is compared with what it shows; ids, times and ports may differ.
 func TestTourOfTheREADME(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
@@ -30,8 +30,27 @@ func TestTourOfTheREADME(t *testing.T) {
 	if !found || len(blocks) < 10 {
 		t.Fatalf("the README has no tour, or only %d blocks of it", len(blocks))
 	}
+	if strings.Contains(tour, "tidings()") {
+		t.Error("the tour's function hides the binary from who goes on in the same shell")
+	}
+	for _, shell := range []string{"bash", "zsh"} {
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			if _, err := exec.LookPath(shell); err != nil && shell != "bash" {
+				t.Skip("no " + shell + " on the PATH")
+			}
+			takeTour(t, shell, blocks)
+		})
+	}
+}
 
+// takeTour runs the blocks of the tour: a command and what it prints, in turns.
+func takeTour(t *testing.T, shell string, blocks [][]string) {
+	t.Helper()
 	p := start(t, "--data-dir", t.TempDir(), "--dev-token", "dev")
+	if strings.Contains(p.stdout.String(), "/orders/1001") {
+		t.Error("who tries the greeting's call before the tour gets other versions than it shows")
+	}
 	out := &lockedBuffer{}
 	done := make(chan int, 1)
 	go func() { done <- run(t.Context(), []string{"listen", "--port", "0", "--fail-first", "1"}, out, out) }()
@@ -46,14 +65,16 @@ func TestTourOfTheREADME(t *testing.T) {
 
 	// The first block defines the function that all others use.
 	function, first, _ := strings.Cut(blocks[0][2], "\n\n")
-	blocks[0][2] = first
 	for i := 0; i+1 < len(blocks); i += 2 {
 		command, want := places.Replace(blocks[i][2]), mask(places.Replace(blocks[i+1][2]))
+		if i == 0 {
+			command = places.Replace(first)
+		}
 		reads := !strings.Contains(command, " -X ") && !strings.Contains(command, " -d ")
-		got := mask(lastLine(t, places.Replace(function)+"\n"+command))
+		got := mask(lastLine(t, shell, places.Replace(function)+"\n"+command))
 		// A reader takes longer than a delivery, so what only reads may be asked until it has happened.
 		for deadline := time.Now().Add(10 * time.Second); reads && got != want && time.Now().Before(deadline); {
-			got = mask(lastLine(t, places.Replace(function)+"\n"+command))
+			got = mask(lastLine(t, shell, places.Replace(function)+"\n"+command))
 		}
 		if got != want {
 			t.Fatalf("%s\ngot  %s\nwant %s", command, got, want)
@@ -66,10 +87,11 @@ func TestTourOfTheREADME(t *testing.T) {
 	}
 }
 
-// lastLine runs the script and returns the last line that it prints.
-func lastLine(t *testing.T, script string) string {
+// lastLine runs the script and returns the last line that it prints. Neither shell reads what a user has set up for it.
+func lastLine(t *testing.T, shell, script string) string {
 	t.Helper()
-	text, err := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script).CombinedOutput()
+	without := map[string][]string{"bash": {"--norc"}, "zsh": {"--no-rcs"}}[shell]
+	text, err := exec.CommandContext(t.Context(), shell, append(without, "-euo", "pipefail", "-c", script)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s\n%s", err, text, script)
 	}
@@ -111,6 +133,34 @@ func TestREADMENamesEveryRoute(t *testing.T) {
 	for _, path := range paths {
 		if !strings.Contains(string(readme), "`"+path[1]+"`") {
 			t.Errorf("the README does not name %s", path[1])
+		}
+	}
+}
+
+// The README's configuration is what the file may say, but for the token: nobody's until tidings token makes one.
+func TestSampleOfTheREADME(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	if len(samples) < 2 {
+		t.Fatalf("the README has only %d samples of the file", len(samples))
+	}
+	for _, sample := range samples {
+		file, err := readConfigFile(write(t, sample[1]))
+		if err != nil {
+			t.Errorf("%v in\n%s", err, sample[1])
+		}
+		for i, token := range file.Tokens {
+			if _, faults := token.check(); len(faults) != 1 || !strings.Contains(faults[0].Error(), "tidings token prints") {
+				t.Errorf("token %d of the sample lets somebody in, or has other faults: %v", i, faults)
+			}
+			_, token.Hash = newToken()
+			if _, faults := token.check(); len(faults) > 0 {
+				t.Errorf("token %d of the sample, with a hash: %v", i, faults)
+			}
 		}
 	}
 }

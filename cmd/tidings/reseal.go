@@ -13,7 +13,7 @@ import (
 
 type resealCommand struct {
 	storeFlags
-	SealingKey []string `help:"Keys as serve has them: what is not sealed with the first is sealed anew. Without it, those in the data directory." placeholder:"KEY"`
+	SealingKey []string `help:"Keys as serve has them: what is not sealed with the first is sealed anew. Without it, those in the data directory." env:"TIDINGS_SEALING_KEY" placeholder:"KEY"`
 	DryRun     bool     `help:"Only count."`
 }
 

@@ -38,7 +38,7 @@ func (l *keyList) UnmarshalYAML(node *yaml.Node) error {
 
 // parseSealingKeys reads keys, the one that writes first. It tells every fault at once, and nothing of a key but its place.
 func parseSealingKeys(texts []string) (keys [][]byte, err error) {
-	if strings.Join(texts, "") == "" { // an environment variable that is set to nothing
+	if strings.Join(texts, "") == "" { // given, but as nothing
 		return nil, nil
 	}
 	var faults []error

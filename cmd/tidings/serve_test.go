@@ -258,6 +258,9 @@ func pages(t *testing.T, p *process) {
 	if code, text := get("/metrics", p.token); code != http.StatusOK || !strings.Contains(text, `tidings_attempts_total{outcome="delivered",reason=""} 1`) || !strings.Contains(text, "tidings_deliveries_open 0") {
 		t.Error("metrics:", code, text)
 	}
+	if code, text := get("/", ""); code != http.StatusOK || !strings.Contains(text, `"/monitoring/"`) || !strings.Contains(text, `"/openapi.yaml"`) {
+		t.Error("entrance:", code, text)
+	}
 	if code, text := get("/openapi.yaml", ""); code != http.StatusOK || !strings.Contains(text, "/notifications/events") {
 		t.Error("openapi:", code, len(text))
 	}
@@ -298,6 +301,25 @@ func TestRolesShareOneRedis(t *testing.T) {
 	wholeWay(t, api)
 	if code, _ := worker.call("GET", "/api/v0/checkout/notifications/events", ""); code != http.StatusNotFound {
 		t.Error("a worker answers the API:", code)
+	}
+}
+
+// A balancer has time to see that the process stops: until then it is served as before.
+func TestServesWhileItIsSeenToStop(t *testing.T) {
+	t.Parallel()
+	p := start(t, "--data-dir", t.TempDir(), "--dev-token", "test-token", "--stop-delay", "2s")
+	ended, began := make(chan int, 1), time.Now()
+	go func() { ended <- p.stop() }()
+	p.eventually(func() bool { return strings.Contains(p.stderr.String(), "service.stopping") })
+	p.eventually(func() bool {
+		code, text := p.call("GET", "/health/ready", "")
+		return code == http.StatusServiceUnavailable && strings.Contains(text, "stopping")
+	})
+	if code, text := p.call("PUT", "/api/v0/checkout/orders/late-1", `{"state":{"currentStatus":"accepted"}}`); code != http.StatusCreated {
+		t.Errorf("an order that came before the balancer knew: %d %s", code, text)
+	}
+	if code := <-ended; code != 0 || time.Since(began) < 2*time.Second {
+		t.Errorf("ended with %d after %s", code, time.Since(began))
 	}
 }
 

@@ -164,8 +164,8 @@ func (s *service) tokens() []api.Token {
 	return tokens
 }
 
-// run works until the context ends, then stops in this order: not ready, no new requests, no new tasks, attempts in
-// flight end, connections close.
+// run works until the context ends, then stops in this order: not ready (and, for as long as balancers need to see that, served
+// as before), no new requests, no new tasks, attempts in flight end, connections close.
 func (s *service) run(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
@@ -194,6 +194,13 @@ func (s *service) run(ctx context.Context) error {
 	}
 	s.log.Info("service.stopping")
 	s.health.Stopping()
+	if failed == nil {
+		select {
+		case <-time.After(s.set.stopDelay):
+		case failed = <-served:
+		case <-s.redis.gone():
+		}
+	}
 	drain, stop := context.WithTimeout(context.Background(), drainTimeout)
 	defer stop()
 	err := s.server.Shutdown(drain)
@@ -232,7 +239,7 @@ Development token (admin, every merchant): %[1]s
 Asynqmon: %[2]s/monitoring/ (any user name, the token as password)
 
 Try it:
-  curl -sS %[2]s/api/v0/checkout/orders/1001 -X PUT \
+  curl -sS %[2]s/api/v0/checkout/orders/hello-1 -X PUT \
     -H 'Authorization: Bearer %[1]s' -H 'X-Merchant: acme' -H 'X-Channel: web' \
     -d '{"state":{"currentStatus":"accepted"}}'
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/tidings/tidings/store"
@@ -33,8 +34,8 @@ func hashToken(secret string) string {
 func (t tokenCommand) Run(out output) error {
 	secret, hash := newToken()
 	entry := fileToken{Name: t.Name, Hash: hash, Merchants: t.Merchant, Role: t.Role}
-	if _, err := entry.check(); err != nil {
-		return usageError{err}
+	if _, faults := entry.check(); len(faults) > 0 {
+		return usageError{errors.Join(faults...)}
 	}
 	fmt.Fprintf(out.Err, "The token, shown only now; its bearer is let in:\n")
 	fmt.Fprintf(out.Out, "%s\n", secret)

@@ -20,6 +20,9 @@ import (
 // though such a name may resolve into an allowed range; Do lets the dial decide.
 func (c *Client) CheckURL(raw string) error {
 	u, err := parseURL(raw)
+	if errors.Is(err, errScheme) {
+		return errors.New("the URL must begin with https:// (or http://, where plain HTTP is allowed)")
+	}
 	if err != nil {
 		return err
 	}
@@ -32,6 +35,8 @@ func (c *Client) CheckURL(raw string) error {
 	}
 	return nil
 }
+
+var errScheme = errors.New("the URL must begin with https://")
 
 // parseURL takes a URL apart and refuses one that no request may have, whatever the configuration.
 func parseURL(raw string) (*url.URL, error) {
@@ -50,7 +55,7 @@ func parseURL(raw string) (*url.URL, error) {
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("the URL must begin with https://")
+		return nil, errScheme
 	case u.User != nil:
 		return nil, errors.New("the URL holds a user name or password; use a header instead")
 	case u.Hostname() == "":

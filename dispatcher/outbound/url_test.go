@@ -24,7 +24,7 @@ func TestCheckURL(t *testing.T) {
 		{strict, "", "empty"},
 		{strict, "erp.example.com/orders", "begin with https://"},
 		{strict, "//erp.example.com/orders", "begin with https://"},
-		{strict, "ftp://erp.example.com/", "begin with https://"},
+		{strict, "ftp://erp.example.com/", "begin with https:// (or http://, where plain HTTP is allowed)"},
 		{strict, "file:///etc/passwd", "begin with https://"},
 		{strict, "https:erp.example.com", "no host"},
 		{strict, "https:///orders", "no host"},

@@ -19,6 +19,12 @@ type backlog struct {
 	parked, oldestParked, gates                *prometheus.Desc
 }
 
+// auditedStatuses are told, those that no delivery has as 0.
+var auditedStatuses = []dispatcher.Status{
+	dispatcher.StatusPending, dispatcher.StatusWaiting, dispatcher.StatusParked, dispatcher.StatusRetrying, dispatcher.StatusDelivered,
+	dispatcher.StatusFailed, dispatcher.StatusCancelled, dispatcher.StatusSuperseded, dispatcher.StatusExpired,
+}
+
 // RegisterBacklog adds the counts of open and overdue deliveries and those of the last audit. A scrape that cannot look,
 // or comes before the first audit, shows none rather than 0.
 func RegisterBacklog(reg prometheus.Registerer, st *store.Store) {
@@ -69,8 +75,8 @@ func (b *backlog) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(b.orphaned, float64(a.Orphaned))
 	gauge(b.audited, float64(a.At.Unix()))
-	for status, n := range a.ByStatus {
-		gauge(b.byStatus, float64(n), string(status))
+	for _, status := range auditedStatuses {
+		gauge(b.byStatus, float64(a.ByStatus[status]), string(status))
 	}
 }
 

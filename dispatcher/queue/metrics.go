@@ -18,6 +18,10 @@ type Metrics struct {
 	parked     *prometheus.CounterVec
 }
 
+// findings are what a sweep may find of an overdue delivery.
+var findings = []string{"settled", "lost_in_flight", "parked", "waiting", "not_enqueued", "queued", "unreadable_task", "stuck_active",
+	"stuck_archived", "stuck_completed", "unreadable", "gone"}
+
 // NewMetrics registers the metrics.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
@@ -35,6 +39,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m.parked = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tidings_parked_total",
 		Help: "Deliveries that were parked before their target, by why."}, []string{"because"})
+	for _, found := range findings { // 0 is told, so that the first of each is an increase
+		m.swept.WithLabelValues(found)
+	}
+	for _, because := range dispatcher.ParkReasons {
+		m.parked.WithLabelValues(string(because))
+	}
 	reg.MustRegister(m.changes, m.deliveries, m.unqueued, m.attempts, m.duration, m.inFlight, m.swept, m.parked)
 	return m
 }

@@ -389,6 +389,9 @@ func TestAuditTellsByMetrics(t *testing.T) {
 					delete(want, name)
 				}
 			}
+			if f.GetName() == "tidings_deliveries" && len(f.GetMetric()) != 9 {
+				t.Errorf("%d statuses are told, those that nothing has not as 0", len(f.GetMetric()))
+			}
 		}
 		if len(want) > 0 {
 			t.Errorf("not told: %v", want)

@@ -29,6 +29,7 @@ type Sweeper struct {
 	renewed  time.Time // before, a lease that has run out may belong to a worker that lives
 	idle     bool      // nothing was overdue
 	next     time.Time // when something will be, if anything is open
+	audited  bool      // once at least, by whichever process
 }
 
 // NewSweeper returns a Sweeper.
@@ -53,6 +54,9 @@ const (
 	TrimEvery = 10 * time.Minute
 	// AuditEvery is the pause between two audits of the invariant; of all processes one makes each.
 	AuditEvery = 15 * time.Minute
+	// AuditAfter is when a process makes its first, unless another has just done so: soon, so that the invariant is told, and not
+	// while it has its start to get through. It tries as often while Redis is away.
+	AuditAfter = time.Minute
 	// allRenewed is how long a new Sweeper leaves leases that have run out to those who hold them. Redis may have been away until
 	// just before it was made, and then nobody could renew; those who live have done so by now. What a killed worker leaves has a
 	// lease for about as long, and so whoever starts in its place finds it as soon as ever.
@@ -90,7 +94,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 	again(s.pause, "sweep", func(ctx context.Context) error { _, err := s.Sweep(ctx); return err })
 	again(every(EraseEvery), "erase", func(ctx context.Context) error { _, err := s.store.Erase(ctx); return err })
 	again(every(TrimEvery), "trim", s.trim)
-	again(every(AuditEvery), "audit", s.Audit)
+	again(s.untilAudit, "audit", s.Audit)
 	wg.Wait()
 }
 
@@ -107,6 +111,13 @@ func (s *Sweeper) pause() time.Duration {
 	return max(pause, SweepEvery/2) + rand.N(SweepEvery/2)
 }
 
+func (s *Sweeper) untilAudit() time.Duration {
+	if s.audited {
+		return AuditEvery
+	}
+	return AuditAfter + rand.N(AuditAfter/4)
+}
+
 func (s *Sweeper) trim(ctx context.Context) error {
 	n, err := s.store.Trim(ctx)
 	if n > 0 {
@@ -119,6 +130,7 @@ func (s *Sweeper) trim(ctx context.Context) error {
 // metrics; what is orphaned is logged as an error. tidings check tells the same by hand.
 func (s *Sweeper) Audit(ctx context.Context) error {
 	mine, err := s.store.BeginAudit(ctx, AuditEvery/2)
+	s.audited = s.audited || err == nil
 	if err != nil || !mine {
 		return err
 	}

@@ -6,7 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/dispatcher/queue"
 )
 
 // sweeps counts the pipelines that look for what is overdue.
@@ -50,4 +54,49 @@ func TestSweepComesWhenSomethingIsDueAndSeldomBefore(t *testing.T) {
 		cancel()
 		<-ended
 	})
+}
+
+// The invariant is told soon after the start, however often Redis is away then; later it is looked at less often.
+func TestFirstAuditIsSoon(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0)
+		soon := func() {
+			t.Helper()
+			if pause := queue.UntilAudit(h.sweeper); pause < queue.AuditAfter || pause > 2*queue.AuditAfter {
+				t.Errorf("the first audit comes after %s", pause)
+			}
+		}
+		soon()
+		ended, end := context.WithCancel(t.Context())
+		end()
+		if err := h.sweeper.Audit(ended); err == nil {
+			t.Error("an audit without Redis")
+		}
+		soon()
+		h.must(h.sweeper.Audit(t.Context()))
+		if pause := queue.UntilAudit(h.sweeper); pause != queue.AuditEvery {
+			t.Errorf("the second audit comes after %s", pause)
+		}
+		if pause := queue.UntilAudit(h.newSweeper()); pause > 2*queue.AuditAfter {
+			t.Errorf("that of another process comes after %s", pause)
+		}
+	})
+}
+
+// A counter that appears with its first event has no increase: what may be counted is told as 0.
+func TestCountersBeginAtNought(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	queue.NewMetrics(registry)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := map[string]int{}
+	for _, f := range families {
+		series[f.GetName()] = len(f.GetMetric())
+	}
+	if series["tidings_swept_total"] < 10 || series["tidings_parked_total"] != len(dispatcher.ParkReasons) {
+		t.Errorf("%v", series)
+	}
 }

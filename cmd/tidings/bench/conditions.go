@@ -53,7 +53,7 @@ func (c Conditions) String() string {
 	text := fmt.Sprintf("%s; %d CPUs, %s, %s; Redis %s; %d B bodies; %d rounds",
 		c.At.Format(time.RFC3339), c.CPUs, c.System, c.Go, c.Redis, c.Body, c.Rounds)
 	if c.Seconds > 0 {
-		text += fmt.Sprintf(" of %.0f s, steady load %d changes/s", c.Seconds, c.Rate)
+		text += fmt.Sprintf(" of %g s, steady load %d changes/s", c.Seconds, c.Rate)
 	}
 	if c.Fanout > 0 {
 		text += fmt.Sprintf(", notifications of an order: %d", c.Fanout)

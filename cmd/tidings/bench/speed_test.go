@@ -40,6 +40,14 @@ func TestSpeedReportAsJSON(t *testing.T) {
 	}
 }
 
+// The header tells the rounds' length as it was: those of --quick are no whole seconds.
+func TestConditionsTellHowLongARoundIs(t *testing.T) {
+	t.Parallel()
+	if text := (bench.Conditions{Rounds: 2, Seconds: 1.5, Rate: 50}).String(); !strings.Contains(text, "2 rounds of 1.5 s, steady load 50 changes/s") {
+		t.Error(text)
+	}
+}
+
 // What was not measured is no bar that was met.
 func TestBarsOfWhatWasNotMeasured(t *testing.T) {
 	t.Parallel()
