@@ -36,7 +36,7 @@ func (s *Server) idempotent(c *gin.Context) {
 	}
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
 	merchant := merchantOf(c)
-	name := digest(c.Request.Method, c.Request.URL.Path, key)
+	name := digest(s.holder(c), c.Request.Method, c.Request.URL.Path, key)
 	fingerprint := digest(string(body), c.GetHeader("X-Channel"))
 	earlier, err := s.store.BeginAnswer(c.Request.Context(), merchant, name, fingerprint)
 	switch {
@@ -47,6 +47,16 @@ func (s *Server) idempotent(c *gin.Context) {
 	default:
 		s.keepAnswer(c, merchant, name, fingerprint)
 	}
+}
+
+// holder tells who holds the token of a request from every other: an answer may tell a secret, and is for who asked. A name
+// outlives the rotation of its token.
+func (s *Server) holder(c *gin.Context) string {
+	token, _ := s.tokenFor(bearer(c))
+	if token.Name != "" {
+		return "name " + token.Name
+	}
+	return "secret " + digest(bearer(c))
 }
 
 func replay(c *gin.Context, earlier store.Answer, fingerprint string) {

@@ -60,6 +60,30 @@ func TestIdempotencyKeys(t *testing.T) {
 	})
 }
 
+// An answer may tell a secret that was generated: it is for the holder of the token that asked, and nobody else.
+func TestIdempotencyKeysAreTheirTokens(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d door) {
+		const list, key, other = orders + "1/notifications", "Idempotency-Key: k", "Authorization: Bearer " + adminToken
+		secret := d.must(t, 201, http.MethodPost, list, generated, "X-Channel: web", key).signing(t).Secret
+		silent := func(what string, a reply) {
+			t.Helper()
+			if a.header.Get("Idempotency-Replayed") != "" || secret == "" || strings.Contains(a.body, secret) {
+				t.Errorf("%s: %v %s", what, a.header, a.body)
+			}
+		}
+		silent("another token", d.must(t, 200, http.MethodPost, list, generated, "X-Channel: web", key, other))
+		d.forgetAnswers(t)
+		silent("after the answer was lost", d.must(t, 200, http.MethodPost, list, generated, "X-Channel: web", key, other))
+		d.forgetAnswers(t)
+		// What the other registers with the key takes no one's place.
+		d.must(t, 201, http.MethodPost, list, unsealed, "X-Channel: web", key, other)
+		if got := len(d.registered(t, "1")); got != 2 {
+			t.Errorf("%d are registered, want two", got)
+		}
+	})
+}
+
 // Of many at once with one key, one registers; the others are told to wait, or what it was told.
 func TestConcurrentIdempotentRequests(t *testing.T) {
 	t.Parallel()

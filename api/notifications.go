@@ -36,7 +36,7 @@ func (s *Server) postNotification(c *gin.Context) {
 		return
 	}
 	status, result, show := http.StatusCreated, n, false
-	mark := markOf(c, "")
+	mark := s.markOf(c, "")
 	err = s.producer.Commit(c.Request.Context(), ref, func(state store.State) (*store.Commit, error) {
 		order := state.Order
 		if err := setChannel(&order, c.GetHeader("X-Channel"), state.Known()); err != nil {
@@ -82,7 +82,7 @@ func (s *Server) postNotification(c *gin.Context) {
 // the first one died before its answer was kept then registers the same notification, not a second one.
 func (s *Server) notificationID(c *gin.Context, ref dispatcher.OrderRef, now time.Time) string {
 	if key := c.GetHeader(idempotencyHeader); key != "" {
-		return dispatcher.DeliveryID(ref, "notification:"+ref.OrderID, key)
+		return dispatcher.DeliveryID(ref, "notification:"+ref.OrderID, digest(s.holder(c), key))
 	}
 	return dispatcher.NewID(now)
 }

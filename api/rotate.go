@@ -38,7 +38,7 @@ func (s *Server) rotateSecret(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	mark := markOf(c, in.Secret+" "+in.Overlap.String())
+	mark := s.markOf(c, in.Secret+" "+in.Overlap.String())
 	var answer rotateAnswer
 	err = s.producer.Commit(c.Request.Context(), ref, func(state store.State) (*store.Commit, error) {
 		n, ok := state.Notification(c.Param("id"))

@@ -51,10 +51,10 @@ func withSecret(n dispatcher.Notification, mark string) (_ dispatcher.Notificati
 
 // markOf tells a request that bears an Idempotency-Key from every other; "" for one without. What it generates bears the
 // mark: when its process dies before the answer is kept, the request that comes again is shown what the first one made.
-func markOf(c *gin.Context, body string) string {
+func (s *Server) markOf(c *gin.Context, body string) string {
 	key := c.GetHeader(idempotencyHeader)
 	if key == "" {
 		return ""
 	}
-	return digest(c.Request.Method, c.Request.URL.Path, key, body)
+	return digest(s.holder(c), c.Request.Method, c.Request.URL.Path, key, body)
 }
