@@ -141,6 +141,7 @@ func (k *Keeper) Round(ctx context.Context) error {
 		k.turnAt = now
 	}
 	if !k.mine {
+		k.gate.rung() // whoever has the turn looks by himself; kept, they would become more and more
 		return nil
 	}
 	return k.attend(ctx)
