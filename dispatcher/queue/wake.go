@@ -288,8 +288,21 @@ func (r *ringer) message() (text string, any bool) {
 	return text, any
 }
 
-// run publishes until the context ends. A publish that fails is not repeated: idle servers poll every maxIdle anyway.
+// publish tells others what was rung for, if anything was. One that fails is not repeated: idle servers poll every maxIdle anyway.
+func (r *ringer) publish(ctx context.Context) {
+	if text, any := r.message(); any {
+		_ = r.rdb.Publish(ctx, wakeChannel, text).Err()
+	}
+}
+
+// lastRing is how long the last publishing may take of a process that stops.
+const lastRing = time.Second
+
+// run publishes until the context ends, and then what was rung for since the last time.
 func (r *ringer) run(ctx context.Context) {
+	telling, cancel := outlasting(ctx, lastRing)
+	defer cancel()
+	defer r.publish(telling)
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	<-pause.C
@@ -298,9 +311,7 @@ func (r *ringer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-r.due:
-			if text, any := r.message(); any {
-				_ = r.rdb.Publish(ctx, wakeChannel, text).Err()
-			}
+			r.publish(telling)
 		}
 		pause.Reset(wakeEvery)
 		select {

@@ -274,6 +274,26 @@ func TestProducerTellsOthersWhereSomethingCame(t *testing.T) {
 	})
 }
 
+// What was enqueued last, while the process stops, is told too.
+func TestProducerThatStopsTellsOthersOfTheLast(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		told := rdb.Subscribe(t.Context(), "td:wake")
+		defer told.Close()
+		if _, err := told.Receive(t.Context()); err != nil { // subscribed
+			t.Fatal(err)
+		}
+		producer := queue.NewProducer(queue.ProducerConfig{Redis: rdb, Bell: queue.NewBell(), Log: slog.New(slog.DiscardHandler),
+			Metrics: queue.NewMetrics(prometheus.NewRegistry())})
+		producer.Enqueue(t.Context(), dispatcher.Task{DeliveryID: "last", Generation: 1, Merchant: "acme"})
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		producer.Run(ended)
+		if words := strings.Fields(awaitMessage(t, told)); len(words) != 2 || words[1] != queue.Name {
+			t.Errorf("told %q", words)
+		}
+	})
+}
+
 // A retry that is to come later is nothing to look at. One that is due when it gets its task is: Asynq makes that pending at once.
 func TestProducerRingsForARetryThatIsDueAlready(t *testing.T) {
 	t.Parallel()
