@@ -14,11 +14,11 @@ type serveCommand struct {
 }
 
 // drainTimeout is how long requests that are being answered may take when the process stops. An attempt's longest
-// deadline < queue.ShutdownTimeout, and drainTimeout + queue.ShutdownTimeout < GracePeriod; a test compares them.
+// deadline < queue.ShutdownTimeout, and drainTimeout + queue.StopsWithin < GracePeriod; a test compares them.
 const drainTimeout = 15 * time.Second
 
 // GracePeriod is how long whoever stops the process should wait before it kills (docker-compose.yml says so).
-const GracePeriod = 60 * time.Second
+const GracePeriod = 75 * time.Second
 
 // Run serves until the context ends.
 func (c serveCommand) Run(ctx context.Context, cli *commands, out output) error {

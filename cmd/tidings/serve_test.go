@@ -328,7 +328,7 @@ func TestDeadlinesNest(t *testing.T) {
 	if dispatcher.MaxTimeout >= queue.ShutdownTimeout {
 		t.Error("an attempt may outlive the worker's patience: it would be cut off and sent again")
 	}
-	if drainTimeout+queue.ShutdownTimeout >= GracePeriod {
+	if drainTimeout+queue.StopsWithin >= GracePeriod {
 		t.Error("the grace period ends before the process does: it would be killed")
 	}
 	if queue.LeaseRenewal*3 > queue.Lease {

@@ -38,6 +38,10 @@ type WorkerConfig struct {
 // attempt, so that every attempt ends and is recorded.
 const ShutdownTimeout = 35 * time.Second
 
+// StopsWithin is how long Stop takes at most, also when Redis hangs: attempts end or are given up by ShutdownTimeout, and what
+// is written then (the last record, what the keeper had begun, its farewell) has some seconds each.
+const StopsWithin = ShutdownTimeout + 15*time.Second
+
 // ourPause is how long a task waits when it was a fault of ours (Redis away) that kept it from being attempted.
 const ourPause = 2 * time.Second
 
