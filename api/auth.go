@@ -76,6 +76,8 @@ func (s *Server) allow(roles ...Role) gin.HandlerFunc {
 			writeProblem(c, problem(http.StatusForbidden, "role_forbidden", "The token's role does not allow this."))
 		case merchant == "":
 			writeProblem(c, problem(http.StatusBadRequest, "merchant_missing", "The header X-Merchant is missing."))
+		case len(c.Request.Header["X-Merchant"]) > 1: // whoever added the second did not mean the first
+			writeProblem(c, problem(http.StatusBadRequest, "merchant_invalid", "The header X-Merchant is there more than once."))
 		case !merchantIDShape.matches(merchant):
 			writeProblem(c, problem(http.StatusBadRequest, "merchant_invalid",
 				"The header X-Merchant must be 1 to 64 characters of A-Z a-z 0-9 . _ -"))

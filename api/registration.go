@@ -29,6 +29,7 @@ func registerAll(registered, configured, requested []dispatcher.Notification, no
 	isPut := map[string]bool{} // by id
 	var faults scope.Faults
 	generated := map[string]dispatcher.Secret{} // by the notification's id
+	said := map[string]bool{}                   // ids that this request has spoken of
 	for i, n := range slices.Concat(configured, requested) {
 		at := scope.Pointer{}.Child("notifications").Child(strconv.Itoa(i - len(configured)))
 		same := all.Find(n)
@@ -41,6 +42,7 @@ func registerAll(registered, configured, requested []dispatcher.Notification, no
 			if n.ID == "" {
 				n.ID = dispatcher.NewID(n.Created)
 			}
+			said[n.ID] = i >= len(configured)
 			if fresh {
 				generated[n.ID] = n.CurrentSecret()
 			}
@@ -55,6 +57,10 @@ func registerAll(registered, configured, requested []dispatcher.Notification, no
 		if fresh {
 			generated[n.ID] = n.CurrentSecret()
 		}
+		if said[n.ID] && !n.SameContent(old) {
+			faults = append(faults, scope.Fault{Pointer: at.String(), Detail: "another of these is the same notification (by id, or adapterId and reference), and says otherwise"})
+		}
+		said[n.ID] = said[n.ID] || i >= len(configured)
 		if !n.SameContent(old) {
 			all.Replace(same, n)
 			if isPut[n.ID] { // twice in one request

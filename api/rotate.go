@@ -96,8 +96,12 @@ func (s *Server) readRotate(c *gin.Context) (dispatcher.OrderRef, rotateRequest,
 	} else if *in.Overlap < 0 || in.Overlap.D() > maxOverlap {
 		faults = append(faults, scope.Fault{Pointer: "/overlap", Detail: fmt.Sprintf("expected a duration from 0s to %s", dispatcher.Duration(maxOverlap))})
 	}
-	if in.Secret == dispatcher.Redacted {
+	switch err := sign.CheckHTTPMessageKey(in.Secret); { // which takes what any other scheme does
+	case in.Secret == "":
+	case in.Secret == dispatcher.Redacted:
 		faults = append(faults, scope.Fault{Pointer: "/secret", Detail: "stands for the current secret; expected another, or none to have one generated"})
+	case err != nil:
+		faults = append(faults, scope.Fault{Pointer: "/secret", Detail: err.Error()})
 	}
 	if len(faults) > 0 {
 		return ref, in, invalid(faults)

@@ -205,6 +205,7 @@ func TestRotate(t *testing.T) {
 		for body, pointer := range map[string]string{
 			`{"secret":"` + other + `"}`: "/secret", `{"secret":"whsec_short"}`: "/secret", `{"secret":"******"}`: "/secret",
 			`{"overlap":"169h"}`: "/overlap", `{"overlap":"-1s"}`: "/overlap", `{"overlap":1}`: "/overlap", `{"x":1}`: "/x",
+			`{"secret":"x","overlap":"1000h"}`: "/overlap /secret",
 		} {
 			a := d.must(t, 422, http.MethodPost, rotate, body)
 			if got := strings.Join(a.pointers(t), " "); got != pointer || strings.Contains(a.body, other) {

@@ -97,8 +97,8 @@ type reply struct {
 	body   string
 }
 
-// call sends a request of acme's adapter; headers are "Name: value" and replace those that are sent by themselves, and
-// with an empty value take them away.
+// call sends a request of acme's adapter; headers are "Name: value" and replace those that are sent by themselves, with an
+// empty value take them away, and with a "+" before the name are added to them.
 func (d door) call(t testing.TB, method, path, body string, headers ...string) reply {
 	t.Helper()
 	var reader io.Reader
@@ -115,6 +115,8 @@ func (d door) call(t testing.TB, method, path, body string, headers ...string) r
 		name, text, _ := strings.Cut(line, ":")
 		if text = strings.TrimSpace(text); text == "" {
 			r.Header.Del(name)
+		} else if more, ok := strings.CutPrefix(name, "+"); ok {
+			r.Header.Add(more, text)
 		} else {
 			r.Header.Set(name, text)
 		}
