@@ -67,6 +67,21 @@ func TestSweepGoesOnPastWhatItCannotRead(t *testing.T) {
 	})
 }
 
+// Nor must it keep others in its lane from being superseded.
+func TestSupersedeGoesOnPastWhatItCannotRead(t *testing.T) {
+	each(t, func(t *testing.T, rdb *redis.Client) {
+		h := newHouse(t, rdb, 0)
+		h.register("http://127.0.0.1:1/", func(n *dispatcher.Notification) { n.Ordering = dispatcher.OrderingLatest })
+		h.change("head")
+		bad, old := h.commitOnly("s1")[0], h.commitOnly("s2")[0]
+		if err := rdb.SetRange(t.Context(), fmt.Sprintf("td{s%d}:d:%s", h.ref.Shard(), bad.ID), 26, "?").Err(); err != nil {
+			t.Fatal(err)
+		}
+		h.change("newest")
+		h.await(old.ID, dispatcher.StatusSuperseded)
+	})
+}
+
 // Removed while an attempt is in flight that fails: the delivery is cancelled at once, not at its next attempt.
 func TestRemovedInFlight(t *testing.T) {
 	each(t, func(t *testing.T, rdb *redis.Client) {

@@ -195,20 +195,21 @@ func (p *Producer) cancel(ctx context.Context, ref dispatcher.OrderRef, removed 
 
 func (p *Producer) settle(ctx context.Context, ids []string, status dispatcher.Status, reason dispatcher.Reason) error {
 	held, err := p.store.Read(ctx, ids...)
-	if err != nil {
+	var bad *store.UnreadableError // one that cannot be read keeps no other from being settled
+	if err != nil && !errors.As(err, &bad) {
 		return err
 	}
 	for _, h := range held {
 		if h.Status.Terminal() || !h.ClaimedAt.IsZero() {
 			continue
 		}
-		moved, err := p.store.Settle(ctx, h, status, reason)
-		if err != nil {
-			return err
+		moved, trouble := p.store.Settle(ctx, h, status, reason)
+		if trouble != nil {
+			return errors.Join(err, trouble)
 		}
 		p.EnqueueNext(ctx, moved)
 	}
-	return nil
+	return err
 }
 
 // DeleteOrder removes an order with everything that hangs on it. ErrNotFound when unknown.
