@@ -14,12 +14,7 @@ import (
 // receiver that were started as it says, and what comes out is compared with what it shows; ids, times and ports may differ.
 func TestTourOfTheREADME(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("curl"); err != nil {
-		if os.Getenv("TIDINGS_REQUIRE_REDIS") != "" {
-			t.Fatal("no curl on the PATH")
-		}
-		t.Skip("no curl on the PATH")
-	}
+	needCommand(t, "curl")
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -36,12 +31,22 @@ func TestTourOfTheREADME(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh"} {
 		t.Run(shell, func(t *testing.T) {
 			t.Parallel()
-			if _, err := exec.LookPath(shell); err != nil && shell != "bash" {
-				t.Skip("no " + shell + " on the PATH")
-			}
+			needCommand(t, shell)
 			takeTour(t, shell, blocks)
 		})
 	}
+}
+
+// needCommand skips a test for want of a command that .ci/run installs; there it fails.
+func needCommand(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err == nil {
+		return
+	}
+	if os.Getenv("TIDINGS_REQUIRE_REDIS") != "" {
+		t.Fatalf("no %s on the PATH", name)
+	}
+	t.Skipf("no %s on the PATH", name)
 }
 
 // takeTour runs the blocks of the tour: a command and what it prints, in turns.

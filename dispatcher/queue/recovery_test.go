@@ -3,7 +3,6 @@ package queue_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -236,75 +235,6 @@ func TestSentButNotRecordedIsNotSentAgain(t *testing.T) {
 	})
 }
 
-func TestManualRetryTakesThePlaceOfTheAutomatic(t *testing.T) {
-	each(t, func(t *testing.T, rdb *redis.Client) {
-		h := newHouse(t, rdb, 1)
-		r := newReceiver(t, failFirst(1))
-		h.register(r.URL, func(n *dispatcher.Notification) {
-			n.Retry = dispatcher.Retry{MaxAttempts: 3, Schedule: []dispatcher.Duration{dispatcher.Duration(time.Hour)}}
-		})
-		id := h.change("completed")[0].ID
-		_, attempts := h.await(id, dispatcher.StatusRetrying)
-		// Asynq has it as a retry a moment after we have recorded so.
-		h.until(func() bool { return queueInfo(t, rdb).Retry == 1 }, func() string { return "Asynq does not retry" })
-		done, err := h.producer.Retry(t.Context(), "acme", attempts[0].ID.String(), false)
-		if err != nil || done.DeliveryID != id || done.Attempt != 2 {
-			t.Fatal(done, err)
-		}
-		_, attempts = h.await(id, dispatcher.StatusDelivered)
-		if len(attempts) != 2 || attempts[1].Trigger != dispatcher.TriggerManual {
-			t.Errorf("events %+v", attempts)
-		}
-		info, err := asynq.NewInspectorFromRedisClient(rdb).GetQueueInfo(queue.Name)
-		if err != nil || info.Retry != 0 {
-			t.Errorf("%d automatic retries are left beside it (%v)", info.Retry, err)
-		}
-		got := r.seen()
-		if len(got) != 2 || got[0].body != got[1].body || got[1].header.Get("Webhook-Id") != id {
-			t.Errorf("received %d", len(got))
-		}
-	})
-}
-
-func TestManualRetryOfSettled(t *testing.T) {
-	each(t, func(t *testing.T, rdb *redis.Client) {
-		h := newHouse(t, rdb, 1)
-		var broken atomic.Bool
-		broken.Store(true)
-		r := newReceiver(t, func(_ int, w http.ResponseWriter, _ post) {
-			if broken.Load() {
-				w.WriteHeader(http.StatusBadRequest)
-			}
-		})
-		h.register(r.URL, func(n *dispatcher.Notification) { n.Retry = dispatcher.Retry{MaxAttempts: 1} })
-		id := h.change("completed")[0].ID
-		_, attempts := h.await(id, dispatcher.StatusFailed)
-		event := attempts[0].ID.String()
-
-		if _, err := h.producer.Retry(t.Context(), "other", event, false); !errors.Is(err, dispatcher.ErrNotFound) {
-			t.Errorf("another merchant's event: %v", err)
-		}
-		retry := func(force bool, want int) {
-			t.Helper()
-			if _, err := h.producer.Retry(t.Context(), "acme", event, force); err != nil {
-				t.Fatal(err)
-			}
-			h.until(func() bool { return len(eventsNow(h, id)) == want }, func() string { return "the retry is not recorded" })
-		}
-		retry(false, 2) // still broken: one attempt, not a ladder
-		h.await(id, dispatcher.StatusFailed)
-		broken.Store(false)
-		retry(false, 3)
-		h.await(id, dispatcher.StatusDelivered)
-		if _, err := h.producer.Retry(t.Context(), "acme", event, false); !errors.Is(err, dispatcher.ErrDelivered) {
-			t.Errorf("retry of a delivered one without force: %v", err)
-		}
-		broken.Store(true)
-		retry(true, 4) // a forced one that fails does not undo the delivery
-		h.await(id, dispatcher.StatusDelivered)
-	})
-}
-
 func eventsNow(h *house, id string) []dispatcher.Attempt {
 	h.t.Helper()
 	_, attempts, err := h.store.Delivery(h.t.Context(), "acme", id)
@@ -357,47 +287,6 @@ func TestUnreadableNotificationIsNotAnAttempt(t *testing.T) {
 		}, func() string { return "the delivery is not released: " + h.headOf(d.ID) })
 		if events := eventsNow(h, d.ID); len(events) != 0 {
 			t.Errorf("events %+v of attempts that were not made", events)
-		}
-	})
-}
-
-func TestAuditTellsByMetrics(t *testing.T) {
-	each(t, func(t *testing.T, rdb *redis.Client) {
-		h := newHouse(t, rdb, 0)
-		h.register("http://127.0.0.1:1/", nil)
-		d := h.change("s1")[0]
-		h.change("s2")
-		if err := rdb.ZRem(t.Context(), fmt.Sprintf("td{s%d}:due", h.ref.Shard()), d.ID).Err(); err != nil {
-			t.Fatal(err)
-		}
-		if err := h.sweeper.Audit(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		want := map[string]float64{"tidings_deliveries pending": 1, "tidings_deliveries waiting": 1, "tidings_deliveries_orphaned": 1}
-		queue.RegisterBacklog(h.registry, h.store)
-		families, err := h.registry.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range families {
-			for _, m := range f.GetMetric() {
-				name := f.GetName()
-				for _, label := range m.GetLabel() {
-					name += " " + label.GetValue()
-				}
-				if n, ok := want[name]; ok && m.GetGauge().GetValue() == n {
-					delete(want, name)
-				}
-			}
-			if f.GetName() == "tidings_deliveries" && len(f.GetMetric()) != 9 {
-				t.Errorf("%d statuses are told, those that nothing has not as 0", len(f.GetMetric()))
-			}
-		}
-		if len(want) > 0 {
-			t.Errorf("not told: %v", want)
-		}
-		if err := h.newSweeper().Audit(t.Context()); err != nil { // another process: it has just been done
-			t.Error(err)
 		}
 	})
 }

@@ -62,18 +62,23 @@ func (c cut) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// over has the carrier's connections behave as wrap makes them.
+func over(wrap func(net.Conn) net.Conn) func(*redis.Options) {
+	return func(o *redis.Options) {
+		dial := o.Dialer
+		o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			return wrap(conn), err
+		}
+	}
+}
+
 // A lost answer is everybody's who travelled along, and each tries again by himself, as go-redis does with a single
 // command. Nothing runs more often than that.
 func TestLostAnswersAreAskedForAgain(t *testing.T) {
 	each(t, func(t *testing.T, rdb *redis.Client) {
 		var lose atomic.Int32
-		client, tower := batched(t, rdb, func(o *redis.Options) {
-			dial := o.Dialer
-			o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
-				conn, err := dial(ctx, network, address)
-				return cut{conn, &lose}, err
-			}
-		})
+		client, tower := batched(t, rdb, over(func(conn net.Conn) net.Conn { return cut{conn, &lose} }))
 		if err := increment.EvalSha(t.Context(), client, []string{"n"}, 1).Err(); err != nil { // connects
 			t.Fatal(err)
 		}
@@ -119,13 +124,7 @@ func (c *short) Read(p []byte) (int, error) {
 func TestWhatWasAnsweredDoesNotRunAgain(t *testing.T) {
 	each(t, func(t *testing.T, rdb *redis.Client) {
 		var carried atomic.Int32
-		client, _ := batched(t, rdb, func(o *redis.Options) {
-			dial := o.Dialer
-			o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
-				conn, err := dial(ctx, network, address)
-				return &short{Conn: conn, carried: &carried}, err
-			}
-		})
+		client, _ := batched(t, rdb, over(func(conn net.Conn) net.Conn { return &short{Conn: conn, carried: &carried} }))
 		const callers = 30
 		twice := 0
 		for round := 0; carried.Load() == 0; round++ { // until some travel together
