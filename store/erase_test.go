@@ -287,6 +287,9 @@ func TestDeleteOrderWithoutDeliveries(t *testing.T) {
 			if len(left) != 1 || !of.expires || len(of.hash) != 1 || of.hash["e"] != fmt.Sprint(version+1) {
 				t.Fatalf("left behind: %v", left)
 			}
+			if stays := h.plain.PTTL(t.Context(), fmt.Sprintf("td{s%d}:o:acme:1", order("1").Shard())).Val(); stays > retention || stays < retention-time.Minute {
+				t.Errorf("it is left for %s, Events for %s", stays, retention)
+			}
 			if version == 1 { // notifications registered ahead of a document keep it, too
 				fires := notification(t, "n1", "strict")
 				fires.Scope = parseScope(t, `{"payment":true}`) // never
