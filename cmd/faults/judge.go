@@ -57,10 +57,11 @@ type Report struct {
 	Orphaned    int64          `json:"orphaned"`
 	Open        int64          `json:"open"` // not settled when the time for rest was over
 	Rested      time.Duration  `json:"restedNs"`
-	// Recovery is how long after the kill of a worker the attempts that it lost were made again, and Undisturbed the same
-	// for those that no second fault disturbed.
-	Recovery    Spread `json:"recovery"`
+	// How long after the kill of a worker the attempts that it lost were made again: Undisturbed by any second fault, which is
+	// the measure of the promise; Disturbed by one; Kept back by the gate of a target that was ill, however long that was.
 	Undisturbed Spread `json:"undisturbedRecovery"`
+	Disturbed   Spread `json:"disturbedRecovery"`
+	Kept        Spread `json:"keptRecovery"`
 	Gates       Gates  `json:"gates"`
 }
 
@@ -161,9 +162,8 @@ func (r *Report) judgeRecords(arrivals []Arrival, told map[string]Told) {
 var disturbing = []string{"kill worker", "stop worker", "kill redis", "cut connections", "flush asynq"}
 
 // judgeRecovery measures from the kill of a worker to the next attempt of each delivery that the kill interrupted.
-// Those that no second fault disturbed, and that no gate kept back, are the measure of the promise.
 func (r *Report) judgeRecovery(rec Record, told map[string]Told) {
-	var all, undisturbed []time.Duration
+	var undisturbed, disturbed, kept []time.Duration
 	faults := rec.Faults
 	for _, t := range told {
 		for i := 0; i+1 < len(t.Attempts); i++ {
@@ -178,18 +178,23 @@ func (r *Report) judgeRecovery(rec Record, told map[string]Told) {
 				continue
 			}
 			took := next.Began.Sub(faults[killed].At)
-			all = append(all, took)
-			kept := slices.ContainsFunc(rec.Gated[next.Target], func(at time.Time) bool {
+			gated := slices.ContainsFunc(rec.Gated[next.Target], func(at time.Time) bool {
 				return at.After(faults[killed].At) && at.Before(next.Began)
 			})
-			if !kept && !slices.ContainsFunc(faults[killed+1:], func(f Fault) bool {
+			again := slices.ContainsFunc(faults[killed+1:], func(f Fault) bool {
 				return slices.Contains(disturbing, f.Kind) && f.At.Before(next.Began)
-			}) {
+			})
+			switch {
+			case gated:
+				kept = append(kept, took)
+			case again:
+				disturbed = append(disturbed, took)
+			default:
 				undisturbed = append(undisturbed, took)
 			}
 		}
 	}
-	r.Recovery, r.Undisturbed = spread(all), spread(undisturbed)
+	r.Undisturbed, r.Disturbed, r.Kept = spread(undisturbed), spread(disturbed), spread(kept)
 }
 
 // Spread of some times.
@@ -231,8 +236,9 @@ func (r Report) Print(w io.Writer) {
 	line("requests without an event", len(r.Unrecorded))
 	line("still open", r.Open)
 	line("orphaned", r.Orphaned)
-	line("recovery after a kill", r.Recovery)
-	line("  undisturbed", r.Undisturbed)
+	line("recovery after a kill", r.Undisturbed)
+	line("  disturbed by another", r.Disturbed)
+	line("  kept by an ill target", r.Kept)
 	r.Gates.print(line)
 	for _, list := range [][]string{r.Lost, r.Unexplained, r.Disorder, r.Unrecorded, r.Gates.Crowded, r.Gates.Forgotten, r.Gates.Burnt, r.Gates.Untold} {
 		for _, text := range list[:min(len(list), 10)] {

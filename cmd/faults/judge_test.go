@@ -109,14 +109,18 @@ func attempt(event string, began int) TellAttempt {
 	return TellAttempt{EventID: event, Target: "t", Began: at(began), Found: at(began)}
 }
 
-// A gate that keeps a delivery back is no slow recovery; that the delivery comes out at all is judged elsewhere.
-func TestGateIsNoSlowRecovery(t *testing.T) {
+// A gate that keeps a delivery back is no slow recovery, nor is a second fault; that the delivery comes out at all is judged elsewhere.
+func TestWhatIsNoSlowRecovery(t *testing.T) {
 	t.Parallel()
 	rec, told, audit := good()
 	rec.Arrivals[2].At, rec.Arrivals[3].At = at(30), at(31)
 	told["d1"].Attempts[2].Began = at(30)
 	rec.Gated = map[string][]time.Time{"t": {at(20)}}
-	if r := Judge(rec, told, audit); !r.Good() || r.Recovery.N != 1 || r.Undisturbed.N != 0 {
+	if r := Judge(rec, told, audit); !r.Good() || r.Kept.Max != 27*time.Second || r.Undisturbed.N != 0 || r.Disturbed.N != 0 {
+		t.Errorf("%+v", r)
+	}
+	rec.Gated, rec.Faults = nil, append(rec.Faults, Fault{"cut connections", at(12)})
+	if r := Judge(rec, told, audit); !r.Good() || r.Disturbed.Max != 27*time.Second || r.Undisturbed.N != 0 || r.Kept.N != 0 {
 		t.Errorf("%+v", r)
 	}
 }
