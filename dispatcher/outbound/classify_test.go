@@ -35,7 +35,7 @@ func TestEveryFailureHasItsReason(t *testing.T) {
 		sent      dispatcher.Sent
 		status    int
 	}{
-		{"port refused", refused(t), dispatcher.ReasonConnect, no, 0},
+		{"port refused", "http://127.0.0.1:1", dispatcher.ReasonConnect, no, 0},
 		{"authority unknown", secure(t, fine, func(s *httptest.Server) { s.TLS = foreign(t) }).URL, dispatcher.ReasonTLS, no, 0},
 		{"name not in the certificate", "https://localhost:" + port, dispatcher.ReasonTLS, no, 0},
 		{"TLS 1.1 only", oldTLS.URL, dispatcher.ReasonTLS, no, 0},

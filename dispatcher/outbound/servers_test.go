@@ -47,16 +47,6 @@ func hanging(t testing.TB, scheme, says string) (url string) {
 	})
 }
 
-func refused(t testing.TB) (url string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return "http://" + listener.Addr().String()
-}
-
 // closing accepts and hangs up without a word, in the middle of what should be a handshake.
 func closing(t testing.TB) (url string) {
 	t.Helper()
