@@ -31,7 +31,8 @@ type Claim struct {
 	Notification *dispatcher.Notification // nil: removed
 }
 
-// Claim takes the delivery for one attempt until the lease ends. One round trip.
+// Claim takes the delivery for one attempt until the lease ends. One round trip. When its answer is lost, go-redis asks again, and
+// is told that the claim is ours.
 func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duration) (Claim, error) {
 	shard := t.Ref().Shard()
 	now := s.now()
@@ -39,7 +40,7 @@ func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duratio
 	call.addKeys(deliveryKey(shard, t.DeliveryID), dueKey(shard), laneKey(t.Ref(), t.NotificationID),
 		snapshotKey(shard, t.ChangeID), notificationsKey(t.Ref()))
 	_, kept := s.owed.get(t.DeliveryID)
-	call.addArgs(t.DeliveryID, appendHex(nil, t.Generation, 6), appendTime(nil, now), millis(now.Add(lease)), flag(t.InLane),
+	call.addArgs(t.DeliveryID, appendHex(nil, t.Generation, 6), appendTime(nil, now), s.ownLeaseEnd(now.Add(lease)), flag(t.InLane),
 		t.NotificationID, flag(kept))
 	reply, err := call.run(ctx, s.rdb).StringSlice()
 	if err != nil {
@@ -56,6 +57,13 @@ func (s *Store) Claim(ctx context.Context, t dispatcher.Task, lease time.Duratio
 	c, err := s.claimed(ctx, told)
 	c.Lost = parseMillis(reply[1])
 	return c, err
+}
+
+// ownLeaseEnd is the end of a lease but for a fraction of a millisecond that tells one claim from another of the same millisecond: the
+// bits that a score has left behind the milliseconds, and not none of them. Processes begin to count at random.
+func (s *Store) ownLeaseEnd(at time.Time) float64 {
+	const fractions = 1 << 12
+	return float64(millis(at)) - float64(1+s.claims.Add(1)%(fractions-1))/fractions
 }
 
 // Renew moves the end of the lease of attempts that take long. One round trip.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/store"
 )
@@ -112,6 +114,49 @@ func TestClaimAfterTheLeaseTellsOfTheLostAttempt(t *testing.T) {
 			t.Error("the second worker is told that it is late")
 		}
 		invariants(t, h.plain)
+	})
+}
+
+// What a lost answer of a claim leaves to go-redis, which sends the same again: that it is ours, while nobody has renewed or taken it;
+// another's claim of the same millisecond is not; and who took what had been claimed before cannot be told since when.
+func TestClaimWhoseAnswerWasLost(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		var sent lastScript
+		h.rdb.AddHook(&sent)
+		resend := func() []any {
+			t.Helper()
+			var answer []any
+			h.unchanged(t, func() {
+				var err error
+				if answer, err = redis.NewCmdResult(h.plain.Do(t.Context(), sent.args...).Result()).Slice(); err != nil {
+					t.Fatal(err)
+				}
+			})
+			return answer
+		}
+		d := h.one(t, order("1"), dispatcher.OrderingStrict)
+		h.claimed(t, d.Task())
+		mine := sent.args
+		if got := resend(); got[0] != "ok" || claimedBefore(got) {
+			t.Errorf("sent again: %q", got)
+		}
+		if c := h.claim(t, d.Task()); c.State != store.Busy {
+			t.Errorf("another's in the same millisecond: %s", c.State)
+		}
+		if err := h.Renew(t.Context(), lease, d.ID); err != nil {
+			t.Fatal(err)
+		}
+		sent.args = mine
+		if got := resend(); got[0] != "busy" {
+			t.Errorf("sent again after it was renewed, so its answer was not lost: %q", got)
+		}
+		h.clock.advance(lease)
+		if c := h.claim(t, d.Task()); c.Lost.IsZero() {
+			t.Error("an earlier attempt was lost, and the claim does not tell")
+		}
+		if got := resend(); got[0] != "busy" {
+			t.Errorf("sent again over an earlier claim: %q, and nobody would tell of the lost attempt", got)
+		}
 	})
 }
 

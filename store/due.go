@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -45,7 +46,7 @@ func (s *Store) NextDue(ctx context.Context) (next time.Time, err error) {
 	}
 	for _, cmd := range cmds {
 		for _, first := range cmd.Val() {
-			if at := fromMillis(int64(first.Score)); next.IsZero() || at.Before(next) {
+			if at := fromMillis(int64(math.Ceil(first.Score))); next.IsZero() || at.Before(next) {
 				next = at
 			}
 		}

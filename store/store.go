@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -76,12 +77,14 @@ type Store struct {
 	owed      *shelf[owed]            // by the id of the delivery
 	shared    *cache[string, weighed] // by the id of the change, which owes several deliveries
 	lacking   atomic.Int32            // claims that are still told all, because what one needed was not kept here
+	claims    atomic.Uint64           // how many were made, from a random number on: they tell one from another
 	elsewhere bool                    // deliveries are made
 }
 
 // New returns a Store over the client, which should have ContextTimeoutEnabled set.
 func New(cfg Config) *Store {
 	s := &Store{rdb: cfg.Redis, sealer: cfg.Sealer, retention: cfg.Retention, merchants: cfg.MerchantRetention, grace: cfg.Grace, now: cfg.Now}
+	s.claims.Store(uint64(rand.Uint32()))
 	s.opened = newCache[sealedNotification, dispatcher.Notification](openedBytes)
 	s.owed = newShelf[owed](owedBytes, owedStay)
 	s.shared = newCache[string, weighed](sharedBytes)
