@@ -16,6 +16,9 @@ type Move struct {
 	From    Held
 	To      dispatcher.Delivery
 	Attempt *dispatcher.Attempt // nil: no Event
+	// UnlessLate: the Event is of somebody else's attempt, which whoever moved the delivery first has told of. Others are kept in any
+	// case when a request may have gone out.
+	UnlessLate bool
 	// Due is when the delivery must have moved again; not used when To is terminal. The zero time means: its next
 	// attempt and the grace.
 	Due time.Time
@@ -28,7 +31,7 @@ type Move struct {
 
 // Moved is what a Move did.
 type Moved struct {
-	Late bool   // somebody else moved the delivery first: the Event was kept if a request may have gone out, nothing else
+	Late bool   // somebody else moved the delivery first: at most the Event was kept
 	Held Held   // as it is now; not set when Late
 	Next string // id of the lane's next, when it was released
 	next next
@@ -55,7 +58,9 @@ func (s *Store) Record(ctx context.Context, m Move) (Moved, error) {
 	call.addKeys(deliveryKey(shard, d.ID), dueKey(shard), laneKey(d.Ref(), d.NotificationID), snapshotKey(shard, d.ChangeID), notificationsKey(d.Ref()))
 	event, member, always := []byte{}, "", ""
 	if a := m.Attempt; a != nil {
-		always = keptAlways(a)
+		if !m.UnlessLate {
+			always = keptAlways(a)
+		}
 		if event, err = encodeEvent(*a); err != nil {
 			return Moved{}, err
 		}

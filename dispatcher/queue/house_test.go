@@ -238,7 +238,12 @@ func (h *house) until(ok func() bool, what func() string) {
 
 func (h *house) sweep() int {
 	h.t.Helper()
-	n, err := h.sweeper.Sweep(h.t.Context())
+	return h.sweepBy(h.sweeper)
+}
+
+func (h *house) sweepBy(s *queue.Sweeper) int {
+	h.t.Helper()
+	n, err := s.Sweep(h.t.Context())
 	if err != nil {
 		h.t.Fatal(err)
 	}

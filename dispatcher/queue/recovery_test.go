@@ -110,6 +110,69 @@ func TestSweeperThatStartsAfterAnOutage(t *testing.T) {
 	})
 }
 
+// overtaken lets something happen before the next script is sent.
+type overtaken struct {
+	armed atomic.Bool
+	by    func()
+}
+
+func (*overtaken) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (*overtaken) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (o *overtaken) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "evalsha" && o.armed.CompareAndSwap(true, false) {
+			o.by()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+// Of two sweeps that find the same lost attempt one tells of it; so it is when a worker is quicker, whose claim tells him.
+func TestALostAttemptIsToldOnce(t *testing.T) {
+	for name, quicker := range map[string]func(*house, *queue.Sweeper, dispatcher.Delivery){
+		"another sweep": func(h *house, other *queue.Sweeper, _ dispatcher.Delivery) { h.sweepBy(other) },
+		"a worker": func(h *house, _ *queue.Sweeper, d dispatcher.Delivery) {
+			h.worker(h.t)
+			h.await(d.ID, dispatcher.StatusDelivered)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, rdb *redis.Client) {
+				h := newHouse(t, rdb, 0)
+				other := h.newSweeper() // both live for longer than the lease
+				h.register(newReceiver(t, nil).URL, nil)
+				d := h.change("completed")[0]
+				if c, err := h.store.Claim(t.Context(), d.Task(), queue.Lease); err != nil || c.State != store.Claimed {
+					t.Fatal(c.State, err)
+				}
+				h.clock.advance(queue.Lease + time.Second)
+				meet := &overtaken{by: func() { quicker(h, other, d) }}
+				h.rdb.AddHook(meet)
+				meet.armed.Store(true)
+				h.sweep()
+				if meet.armed.Load() {
+					t.Fatal("the sweep wrote nothing")
+				}
+				held, attempts, err := h.store.Delivery(t.Context(), d.Merchant, d.ID)
+				h.must(err)
+				lost := 0
+				for _, a := range attempts {
+					if a.Reason == dispatcher.ReasonInterrupted {
+						lost++
+					}
+				}
+				if lost != 1 || held.Attempts != len(attempts) {
+					t.Errorf("%d attempts counted, %d told, %d of them lost", held.Attempts, len(attempts), lost)
+				}
+			})
+		})
+	}
+}
+
 func TestAsynqKeyspaceLost(t *testing.T) {
 	each(t, func(t *testing.T, rdb *redis.Client) {
 		h := newHouse(t, rdb, 0)

@@ -298,11 +298,12 @@ func (s *Sweeper) reopen(ctx context.Context, h store.Held) error {
 	return nil
 }
 
-// reopenLost records the attempt that nobody will record any more, and enqueues the delivery anew.
+// reopenLost records the attempt that nobody will record any more, and enqueues the delivery anew. Who was quicker, another sweep or
+// a worker, has told of that attempt.
 func (s *Sweeper) reopenLost(ctx context.Context, h store.Held) error {
 	to, a := dispatcher.Interrupt(h.Delivery, s.now())
 	to.Generation++
-	moved, err := s.store.Record(ctx, store.Move{From: h, To: to, Attempt: &a})
+	moved, err := s.store.Record(ctx, store.Move{From: h, To: to, Attempt: &a, UnlessLate: true})
 	if err != nil || moved.Late {
 		return err
 	}
