@@ -58,7 +58,7 @@ type Report struct {
 	Open        int64          `json:"open"` // not settled when the time for rest was over
 	Rested      time.Duration  `json:"restedNs"`
 	// How long after the kill of a worker the attempts that it lost were made again: Undisturbed by any second fault, which is
-	// the measure of the promise; Disturbed by one; Kept back by the gate of a target that was ill, however long that was.
+	// the measure of the promise; Disturbed by one; Kept back by the gate of its target, for as long as that was ill or busy.
 	Undisturbed Spread `json:"undisturbedRecovery"`
 	Disturbed   Spread `json:"disturbedRecovery"`
 	Kept        Spread `json:"keptRecovery"`
@@ -238,7 +238,7 @@ func (r Report) Print(w io.Writer) {
 	line("orphaned", r.Orphaned)
 	line("recovery after a kill", r.Undisturbed)
 	line("  disturbed by another", r.Disturbed)
-	line("  kept by an ill target", r.Kept)
+	line("  kept by a gate", r.Kept)
 	r.Gates.print(line)
 	for _, list := range [][]string{r.Lost, r.Unexplained, r.Disorder, r.Unrecorded, r.Gates.Crowded, r.Gates.Forgotten, r.Gates.Burnt, r.Gates.Untold} {
 		for _, text := range list[:min(len(list), 10)] {

@@ -62,6 +62,8 @@ const (
 	slow  = 2 * time.Second
 	// The limited receiver takes at least this long, so that requests meet there.
 	thorough = 100 * time.Millisecond
+	// limitedOrders is up to which order it is one's receiver.
+	limitedOrders = 60
 )
 
 // StartReceivers listens on ports of 127.0.0.1.
@@ -97,9 +99,9 @@ func (r *receiver) url() string { return "http://" + r.addr }
 func (rs *Receivers) Limited() string { return rs.URL(moody + len(spells)) }
 
 // Of returns where an order's n-th notification goes: the first of each order to a moody receiver, the second of most
-// orders to one that has spells, and of one in eight to the limited one.
+// orders to one that has spells, and of one in eight to the limited one, as long as that can keep up.
 func (rs *Receivers) Of(order, n int) string {
-	if n == 0 || order%8 == 7 {
+	if n == 0 || order%8 == 7 || order%8 == 3 && order > limitedOrders {
 		return rs.URL((order + n) % moody)
 	}
 	return rs.URL(moody + order%4)
