@@ -43,6 +43,22 @@ func (p *Producer) enqueueAhead(ctx context.Context, tasks ...dispatcher.Task) {
 	}
 }
 
+// enqueueFirst enqueues what a worker that died had begun, before all that waits: it has had its turn, and a backlog must not
+// keep it for minutes. Whoever dies on the way leaves it behind that.
+func (p *Producer) enqueueFirst(ctx context.Context, tasks ...dispatcher.Task) {
+	for _, t := range tasks {
+		p.enqueue(ctx, t, Name)
+		err := firstScript.Run(ctx, p.rdb, []string{listOf(Name, "pending")}, taskID(t.DeliveryID, t.Generation)).Err()
+		if err != nil {
+			p.log.WarnContext(ctx, "delivery.not_first", "delivery", t.DeliveryID, "error", err, "then", "it waits like others")
+		}
+		p.ringer.ring(Name)
+	}
+}
+
+// listOf is the key under which Asynq keeps the ids of a queue's tasks in a state.
+func listOf(queue, state string) string { return "asynq:{" + queue + "}:" + state }
+
 func (p *Producer) enqueue(ctx context.Context, t dispatcher.Task, queue string, more ...asynq.Option) {
 	task, err := newTask(t, queue)
 	for try := 0; err == nil && try < enqueueTries; try++ {

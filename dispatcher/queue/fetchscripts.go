@@ -51,3 +51,13 @@ for i = #ARGV, 2, -1 do
 	end
 end
 return redis.status_reply("OK")`)
+
+// firstScript makes a task the next of its queue, if it still waits. It has just been enqueued, and stands where that puts it.
+//
+// KEYS[1] pending
+// ARGV[1] id
+var firstScript = redis.NewScript(`
+if redis.call("LREM", KEYS[1], 1, ARGV[1]) > 0 then
+	redis.call("RPUSH", KEYS[1], ARGV[1])
+end
+return redis.status_reply("OK")`)

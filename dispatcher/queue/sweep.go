@@ -30,6 +30,9 @@ type Sweeper struct {
 	idle     bool      // nothing was overdue
 	next     time.Time // when something will be, if anything is open
 	audited  bool      // once at least, by whichever process
+
+	active   map[string]time.Time // tasks that Asynq held active at the last look, and since when that is seen
+	activeAt time.Time            // the last look
 }
 
 // NewSweeper returns a Sweeper.
@@ -156,6 +159,16 @@ func (s *Sweeper) Sweep(ctx context.Context) (enqueued int, err error) {
 	if s.now().Before(s.quiet) {
 		return 0, s.store.Ping(ctx)
 	}
+	enqueued, err = s.sweepOverdue(ctx)
+	if isUnavailable(err) {
+		return enqueued, err
+	}
+	unclaimed, trouble := s.sweepUnclaimed(ctx)
+	return enqueued + unclaimed, errors.Join(err, trouble)
+}
+
+// sweepOverdue looks at what should have moved by now.
+func (s *Sweeper) sweepOverdue(ctx context.Context) (enqueued int, err error) {
 	ids, err := s.store.Overdue(ctx, sweepPerShard)
 	if err == nil && len(ids) == 0 {
 		s.next, err = s.store.NextDue(ctx)
@@ -285,6 +298,10 @@ func (s *Sweeper) parked(ctx context.Context, h store.Held) error {
 
 // reopen enqueues a delivery under a new generation; the old task drops itself.
 func (s *Sweeper) reopen(ctx context.Context, h store.Held) error {
+	return s.reopenBy(ctx, h, s.producer.Enqueue)
+}
+
+func (s *Sweeper) reopenBy(ctx context.Context, h store.Held, enqueue func(context.Context, ...dispatcher.Task)) error {
 	to := h.Delivery
 	to.Generation++
 	err := s.store.Reopen(ctx, h, to)
@@ -294,7 +311,7 @@ func (s *Sweeper) reopen(ctx context.Context, h store.Held) error {
 	if err != nil {
 		return err
 	}
-	s.producer.Enqueue(ctx, to.Task())
+	enqueue(ctx, to.Task())
 	return nil
 }
 
@@ -312,7 +329,7 @@ func (s *Sweeper) reopenLost(ctx context.Context, h store.Held) error {
 		s.producer.EnqueueNext(ctx, moved)
 		return nil
 	}
-	s.producer.Enqueue(ctx, to.Task())
+	s.producer.enqueueFirst(ctx, to.Task())
 	return nil
 }
 

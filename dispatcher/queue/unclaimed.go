@@ -1,0 +1,85 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidings/tidings/dispatcher"
+	"github.com/tidings/tidings/store"
+)
+
+// unclaimedFor is how long a task must have been seen active with nobody claiming its delivery, and how often a sweep looks at most: a
+// worker that lives claims within milliseconds of dequeueing. Of one that is slower the task drops itself, when its delivery has been
+// enqueued anew.
+const unclaimedFor = 2 * time.Second
+
+// sweepUnclaimed enqueues anew what a worker that was killed had dequeued and not claimed. Mostly that is overdue seconds after its
+// commit, but not what has waited in a backlog: the sweep saw it queued, and looks again after stillQueued.
+func (s *Sweeper) sweepUnclaimed(ctx context.Context) (enqueued int, err error) {
+	if s.now().Sub(s.activeAt) < unclaimedFor {
+		return 0, nil
+	}
+	s.activeAt = s.now()
+	ids, err := s.producer.activeTasks(ctx)
+	if err != nil {
+		s.active = nil // could not look: what was seen before may have ended since
+		return 0, err
+	}
+	now, seen, long := s.activeAt, make(map[string]time.Time, len(ids)), []string(nil)
+	for _, id := range ids {
+		since, again := s.active[id]
+		if !again {
+			since = now
+		}
+		seen[id] = since
+		if delivery, _, ok := strings.Cut(id, ":"); ok && now.Sub(since) >= unclaimedFor {
+			long = append(long, delivery)
+		}
+	}
+	s.active = seen
+	held, err := s.store.Read(ctx, long...)
+	var bad *store.UnreadableError
+	if errors.As(err, &bad) {
+		err = nil // the sweep tells of those
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, h := range held {
+		if _, is := seen[taskID(h.ID, h.Generation)]; !is || !unclaimed(h, now) {
+			continue
+		}
+		if err := s.found(ctx, "unclaimed", s.reopenBy(ctx, h, s.producer.enqueueFirst)); err != nil {
+			return enqueued, err
+		}
+		enqueued++
+	}
+	return enqueued, nil
+}
+
+// unclaimed reports whether a delivery with an active task should have been claimed: what is settled was the first of a lane that
+// the task's worker drains, what is parked left the pool, and what is not due yet was not dequeued for its attempt.
+func unclaimed(h store.Held, now time.Time) bool {
+	return h.ClaimedAt.IsZero() && !h.Status.Terminal() && h.Status != dispatcher.StatusParked && !h.NextAttemptAt.After(now)
+}
+
+// activeTasks returns the ids of all tasks that Asynq holds active. One pipelined round trip.
+func (p *Producer) activeTasks(ctx context.Context) ([]string, error) {
+	pipe := p.rdb.Pipeline()
+	lists := make([]*redis.StringSliceCmd, 0, len(queueNames))
+	for queue := range queueNames {
+		lists = append(lists, pipe.LRange(ctx, listOf(queue, "active"), 0, -1))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, list := range lists {
+		ids = append(ids, list.Val()...)
+	}
+	return ids, nil
+}
