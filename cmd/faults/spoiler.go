@@ -100,7 +100,7 @@ func (s *Spoiler) cut(ctx context.Context) {
 	}
 }
 
-// flushAsynq loses all that Asynq keeps.
+// flushAsynq loses all that Asynq keeps; of what is enqueued between listing and deleting its keys, only a part.
 func (s *Spoiler) flushAsynq(ctx context.Context) {
 	s.history.Spoil("flush asynq")
 	keys, err := s.fleet.rdb.Keys(ctx, "asynq:*").Result()

@@ -48,16 +48,13 @@ func (p *Producer) enqueueAhead(ctx context.Context, tasks ...dispatcher.Task) {
 func (p *Producer) enqueueFirst(ctx context.Context, tasks ...dispatcher.Task) {
 	for _, t := range tasks {
 		p.enqueue(ctx, t, Name)
-		err := firstScript.Run(ctx, p.rdb, []string{listOf(Name, "pending")}, taskID(t.DeliveryID, t.Generation)).Err()
+		err := firstScript.Run(ctx, p.rdb, []string{keyOf(Name, "pending")}, taskID(t.DeliveryID, t.Generation)).Err()
 		if err != nil {
 			p.log.WarnContext(ctx, "delivery.not_first", "delivery", t.DeliveryID, "error", err, "then", "it waits like others")
 		}
 		p.ringer.ring(Name)
 	}
 }
-
-// listOf is the key under which Asynq keeps the ids of a queue's tasks in a state.
-func listOf(queue, state string) string { return "asynq:{" + queue + "}:" + state }
 
 func (p *Producer) enqueue(ctx context.Context, t dispatcher.Task, queue string, more ...asynq.Option) {
 	task, err := newTask(t, queue)
@@ -83,17 +80,6 @@ func (p *Producer) EnqueueNext(ctx context.Context, moved store.Moved) {
 		return
 	}
 	p.Enqueue(ctx, task)
-}
-
-// taskInfo looks in both queues for the task of a generation. ErrTaskNotFound: it is in neither.
-func (p *Producer) taskInfo(id string) (info *asynq.TaskInfo, err error) {
-	for _, queue := range []string{Name, BulkName} {
-		info, err = p.inspector.GetTaskInfo(queue, id)
-		if !errors.Is(err, asynq.ErrTaskNotFound) && !errors.Is(err, asynq.ErrQueueNotFound) {
-			return info, err
-		}
-	}
-	return nil, asynq.ErrTaskNotFound
 }
 
 func (p *Producer) deleteTask(id string) {

@@ -20,7 +20,7 @@ type Metrics struct {
 
 // findings are what a sweep may find of an overdue delivery.
 var findings = []string{"settled", "lost_in_flight", "parked", "waiting", "not_enqueued", "queued", "unreadable_task", "stuck_active",
-	"stuck_archived", "stuck_completed", "unreadable", "gone", "unclaimed"}
+	"stuck_archived", "stuck_completed", "unreadable", "gone", "unclaimed", "stranded"}
 
 // NewMetrics registers the metrics.
 func NewMetrics(reg prometheus.Registerer) *Metrics {

@@ -239,6 +239,12 @@ func (s *Sweeper) look(ctx context.Context, h store.Held) (again bool, err error
 		// Redis answers: it is this task that cannot be read. A new generation leaves it behind.
 		return true, s.found(ctx, "unreadable_task", s.reopen(ctx, h))
 	case info.State == asynq.TaskStatePending, info.State == asynq.TaskStateScheduled, info.State == asynq.TaskStateRetry:
+		switch stands, err := s.producer.hasPlace(ctx, info.Queue, info.ID); {
+		case err != nil:
+			return false, errors.Join(err, s.store.Ping(ctx)) // could not look: decide nothing
+		case !stands:
+			return true, s.found(ctx, "stranded", s.reopen(ctx, h))
+		}
 		until := now.Add(stillQueued)
 		if info.NextProcessAt.After(now) {
 			until = info.NextProcessAt.Add(stillQueued)

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/tidings/tidings/dispatcher"
 	"github.com/tidings/tidings/store"
 )
@@ -65,21 +63,4 @@ func (s *Sweeper) sweepUnclaimed(ctx context.Context) (enqueued int, err error) 
 // the task's worker drains, what is parked left the pool, and what is not due yet was not dequeued for its attempt.
 func unclaimed(h store.Held, now time.Time) bool {
 	return h.ClaimedAt.IsZero() && !h.Status.Terminal() && h.Status != dispatcher.StatusParked && !h.NextAttemptAt.After(now)
-}
-
-// activeTasks returns the ids of all tasks that Asynq holds active. One pipelined round trip.
-func (p *Producer) activeTasks(ctx context.Context) ([]string, error) {
-	pipe := p.rdb.Pipeline()
-	lists := make([]*redis.StringSliceCmd, 0, len(queueNames))
-	for queue := range queueNames {
-		lists = append(lists, pipe.LRange(ctx, listOf(queue, "active"), 0, -1))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, err
-	}
-	var ids []string
-	for _, list := range lists {
-		ids = append(ids, list.Val()...)
-	}
-	return ids, nil
 }
