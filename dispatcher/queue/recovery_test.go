@@ -211,6 +211,13 @@ func TestSweepLeavesWhatIsQueued(t *testing.T) {
 		if err != nil || held[0].Generation != 1 {
 			t.Errorf("generation %d, %v", held[0].Generation, err)
 		}
+		keys, err := rdb.Keys(t.Context(), "asynq:*").Result()
+		h.must(err)
+		h.must(rdb.Del(t.Context(), keys...).Err())
+		h.clock.advance(16 * time.Second)
+		if n := h.sweep(); n != 1 {
+			t.Errorf("the sweep enqueued %d of one that was lost after it had seen it queued", n)
+		}
 	})
 }
 

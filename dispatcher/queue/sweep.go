@@ -28,6 +28,7 @@ type Sweeper struct {
 	quiet    time.Time // no sweep before: Redis was away, and workers may still be recording
 	renewed  time.Time // before, a lease that has run out may belong to a worker that lives
 	idle     bool      // nothing was overdue
+	many     bool      // much was
 	next     time.Time // when something will be, if anything is open
 	audited  bool      // once at least, by whichever process
 
@@ -68,8 +69,11 @@ const (
 	sweepPerShard = 50
 	// leastParked is how long a delivery stays parked at least before its policy gives it up.
 	leastParked = 10 * time.Minute
-	// stillQueued is when a delivery that Asynq has in its queue is looked at again.
-	stillQueued = time.Minute
+	// stillQueued is when a delivery that Asynq has in its queue is looked at again, and when that is while there are so many that
+	// looking at them all takes the sweep that long: Asynq's keyspace may be lost meanwhile.
+	stillQueued    = 15 * time.Second
+	stillOneOfMany = time.Minute
+	manyOverdue    = 500
 )
 
 // Run sweeps until the context ends. What takes long (trimming, auditing, erasing) has goroutines of its own, so that
@@ -177,6 +181,7 @@ func (s *Sweeper) sweepOverdue(ctx context.Context) (enqueued int, err error) {
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
+	s.many = len(ids) > manyOverdue
 	held, err := s.store.Read(ctx, ids...)
 	known := map[string]bool{}
 	var bad *store.UnreadableError
@@ -184,7 +189,7 @@ func (s *Sweeper) sweepOverdue(ctx context.Context) (enqueued int, err error) {
 	case errors.As(err, &bad):
 		for _, id := range bad.IDs {
 			known[id] = true
-			err = errors.Join(err, s.found(ctx, "unreadable", s.store.Defer(ctx, id, s.now().Add(stillQueued))))
+			err = errors.Join(err, s.found(ctx, "unreadable", s.store.Defer(ctx, id, s.now().Add(stillOneOfMany))))
 		}
 	case err != nil:
 		return 0, err
@@ -245,9 +250,13 @@ func (s *Sweeper) look(ctx context.Context, h store.Held) (again bool, err error
 		case !stands:
 			return true, s.found(ctx, "stranded", s.reopen(ctx, h))
 		}
-		until := now.Add(stillQueued)
+		again := stillQueued
+		if s.many {
+			again = stillOneOfMany
+		}
+		until := now.Add(again)
 		if info.NextProcessAt.After(now) {
-			until = info.NextProcessAt.Add(stillQueued)
+			until = info.NextProcessAt.Add(again)
 		}
 		return false, s.found(ctx, "queued", s.store.Defer(ctx, h.ID, until))
 	}
