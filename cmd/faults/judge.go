@@ -159,7 +159,7 @@ func (r *Report) judgeRecords(arrivals []Arrival, told map[string]Told) {
 }
 
 // disturbing are the faults that make a recovery begin anew.
-var disturbing = []string{"kill worker", "stop worker", "kill redis", "cut connections", "flush asynq"}
+var disturbing = []string{"kill worker", "stop worker", "kill redis", "cut connections", "flush asynq", "lose half of asynq"}
 
 // judgeRecovery measures from the kill of a worker to the next attempt of each delivery that the kill interrupted.
 func (r *Report) judgeRecovery(rec Record, told map[string]Told) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"time"
 
@@ -34,7 +35,8 @@ func (s *Spoiler) Run(ctx context.Context) {
 		{"stop api", 1, func(ctx context.Context) { s.kill(ctx, "stop api", s.pick(s.fleet.apis), syscall.SIGTERM) }},
 		{"kill redis", 1, s.killRedis},
 		{"cut connections", 2, s.cut},
-		{"flush asynq", 1, s.flushAsynq},
+		{"flush asynq", 1, func(ctx context.Context) { s.flushAsynq(ctx, "flush asynq", 1) }},
+		{"lose half of asynq", 1, func(ctx context.Context) { s.flushAsynq(ctx, "lose half of asynq", 0.5) }},
 		{"mood", 5, s.mood},
 	}
 	total := 0
@@ -100,10 +102,11 @@ func (s *Spoiler) cut(ctx context.Context) {
 	}
 }
 
-// flushAsynq loses all that Asynq keeps; of what is enqueued between listing and deleting its keys, only a part.
-func (s *Spoiler) flushAsynq(ctx context.Context) {
-	s.history.Spoil("flush asynq")
+// flushAsynq loses that share of what Asynq keeps, key by key; of what is enqueued between listing and deleting them, a part.
+func (s *Spoiler) flushAsynq(ctx context.Context, kind string, share float64) {
+	s.history.Spoil(kind)
 	keys, err := s.fleet.rdb.Keys(ctx, "asynq:*").Result()
+	keys = slices.DeleteFunc(keys, func(string) bool { return s.rng.Float64() >= share })
 	if err == nil && len(keys) > 0 {
 		_ = s.fleet.rdb.Del(ctx, keys...).Err()
 	}
