@@ -112,14 +112,9 @@ func TestSweeperThatStartsAfterAnOutage(t *testing.T) {
 
 // overtaken lets something happen before the next script is sent.
 type overtaken struct {
+	through
 	armed atomic.Bool
 	by    func()
-}
-
-func (*overtaken) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (*overtaken) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }
 
 func (o *overtaken) ProcessHook(next redis.ProcessHook) redis.ProcessHook {

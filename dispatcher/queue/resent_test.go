@@ -16,14 +16,9 @@ import (
 
 // resent sends the next script twice, as go-redis does when the first answer is lost, and lets something happen in between.
 type resent struct {
+	through
 	armed   atomic.Bool
 	between func()
-}
-
-func (*resent) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (*resent) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }
 
 func (r *resent) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
