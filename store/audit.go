@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
@@ -91,7 +92,7 @@ func (a *Audit) count(h Held, reply []string, now int64) {
 	if reply[1] != "0000000000000" {
 		a.InFlight++
 	}
-	if due := parseMillis(reply[2]); reply[2] != "" && millis(due) <= now {
+	if due, err := strconv.ParseFloat(reply[2], 64); err == nil && due <= float64(now) { // "": in no index, which is a finding
 		a.Overdue++
 	}
 	if reply[3] != "" {

@@ -169,6 +169,26 @@ func (e *UnreadableError) Error() string {
 	return fmt.Sprintf("%d delivery records cannot be read, the first is %s", len(e.IDs), e.IDs[0])
 }
 
+// Unclaimed returns those of the deliveries that are open and that nobody has claimed, as their heads tell. One pipelined round trip.
+func (s *Store) Unclaimed(ctx context.Context, ids ...string) (unclaimed []string, err error) {
+	heads := make([]*redis.StringCmd, len(ids))
+	err = s.pipelined(ctx, "read heads of deliveries", func(p redis.Pipeliner) {
+		for i, id := range ids {
+			shard, _ := dispatcher.DeliveryShard(id) // of what is no id in shard 0, where it is missing
+			heads[i] = p.GetRange(ctx, deliveryKey(shard, id), 0, headBytes-1)
+		}
+	})
+	for i, head := range heads {
+		if err == nil && len(head.Val()) == headBytes {
+			h, bad := parseHead(dispatcher.Delivery{ID: ids[i]}, head.Val())
+			if bad == nil && !h.Status.Terminal() && h.ClaimedAt.IsZero() {
+				unclaimed = append(unclaimed, ids[i])
+			}
+		}
+	}
+	return unclaimed, err
+}
+
 // Read returns deliveries by id in one round trip; those that do not exist are left out, those that cannot be read are
 // named by an UnreadableError.
 func (s *Store) Read(ctx context.Context, ids ...string) ([]Held, error) {

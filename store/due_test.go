@@ -165,3 +165,20 @@ func TestOpenDeliveriesOfAnOrder(t *testing.T) {
 func zAt(at time.Time, member string) redis.Z {
 	return redis.Z{Score: float64(at.UnixMilli()), Member: member}
 }
+
+func TestAuditOfAnAttemptInFlight(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.claimed(t, h.one(t, order("1"), dispatcher.OrderingStrict).Task())
+		for after, overdue := range map[time.Duration]int64{0: 0, lease: 1} {
+			h.clock.advance(after)
+			a, err := h.Audit(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.InFlight != 1 || a.Overdue != overdue {
+				t.Errorf("%s after the claim %d in flight, %d overdue", after, a.InFlight, a.Overdue)
+			}
+			h.clock.advance(-after)
+		}
+	})
+}

@@ -48,8 +48,8 @@ func (p *Producer) enqueueAhead(ctx context.Context, tasks ...dispatcher.Task) {
 func (p *Producer) enqueueFirst(ctx context.Context, tasks ...dispatcher.Task) {
 	for _, t := range tasks {
 		p.enqueue(ctx, t, Name)
-		err := firstScript.Run(ctx, p.rdb, []string{keyOf(Name, "pending")}, taskID(t.DeliveryID, t.Generation)).Err()
-		if err != nil {
+		id := taskID(t.DeliveryID, t.Generation)
+		if err := firstScript.Run(ctx, p.rdb, []string{keyOf(Name, "pending"), keyOf(Name, "t:"+id)}, id).Err(); err != nil {
 			p.log.WarnContext(ctx, "delivery.not_first", "delivery", t.DeliveryID, "error", err, "then", "it waits like others")
 		}
 		p.ringer.ring(Name)

@@ -52,12 +52,14 @@ for i = #ARGV, 2, -1 do
 end
 return redis.status_reply("OK")`)
 
-// firstScript makes a task the next of its queue, if it still waits. It has just been enqueued, and stands where that puts it.
+// firstScript makes a task the next of its queue, if it still waits. It has just been enqueued, and stands where that puts it. Since
+// when it waits is not kept: of those behind it, which came before, that would say that they had lost their place (see placeScript).
 //
-// KEYS[1] pending
+// KEYS[1] pending, KEYS[2] task
 // ARGV[1] id
 var firstScript = redis.NewScript(`
 if redis.call("LREM", KEYS[1], 1, ARGV[1]) > 0 then
 	redis.call("RPUSH", KEYS[1], ARGV[1])
+	redis.call("HDEL", KEYS[2], "pending_since")
 end
 return redis.status_reply("OK")`)

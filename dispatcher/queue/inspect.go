@@ -45,7 +45,7 @@ func (p *Producer) hasPlace(ctx context.Context, queue, id string) (bool, error)
 // ARGV[1] id, ARGV[2] prefix of the tasks' keys, ARGV[3] how long a list is looked through, ARGV[4] how much later (ns) the next
 // of a longer one must have come for this one to have been left out
 //
-// Returns 1 or 0. Those that were put before others (see firstScript) came later than these, so the older of two places counts.
+// Returns 1 or 0; 1 also while that next does not tell since when it waits: it was put before others (see firstScript), or handed back.
 var placeScript = redis.NewScript(`
 local state = redis.call("HGET", KEYS[1], "state")
 if state == "scheduled" or state == "retry" then
@@ -58,11 +58,9 @@ if redis.call("LLEN", KEYS[2]) <= tonumber(ARGV[3]) then
 	return redis.call("LPOS", KEYS[2], ARGV[1]) and 1 or 0
 end
 local came = tonumber(redis.call("HGET", KEYS[1], "pending_since") or "")
-for _, place in ipairs({-1, -33}) do
-	local other = tonumber(redis.call("HGET", ARGV[2] .. redis.call("LINDEX", KEYS[2], place), "pending_since") or "")
-	if not came or not other or other <= came + tonumber(ARGV[4]) then
-		return 1
-	end
+local other = tonumber(redis.call("HGET", ARGV[2] .. redis.call("LINDEX", KEYS[2], -1), "pending_since") or "")
+if not came or not other or other <= came + tonumber(ARGV[4]) then
+	return 1
 end
 return 0`)
 

@@ -10,15 +10,18 @@ import (
 	"github.com/tidings/tidings/store"
 )
 
-// unclaimedFor is how long a task must have been seen active with nobody claiming its delivery, and how often a sweep looks at most: a
-// worker that lives claims within milliseconds of dequeueing. Of one that is slower the task drops itself, when its delivery has been
-// enqueued anew.
-const unclaimedFor = 2 * time.Second
+const (
+	// activeEvery is the shortest pause between two looks at what Asynq holds active.
+	activeEvery = 2 * time.Second
+	// unclaimedFor is how long a task must have been seen active with nobody claiming its delivery: a worker that lives claims within
+	// milliseconds of dequeueing. Of one that is slower the task drops itself, when its delivery has been enqueued anew.
+	unclaimedFor = 4 * time.Second
+)
 
 // sweepUnclaimed enqueues anew what a worker that was killed had dequeued and not claimed. Mostly that is overdue seconds after its
 // commit, but not what has waited in a backlog: the sweep saw it queued, and looks again after stillQueued.
 func (s *Sweeper) sweepUnclaimed(ctx context.Context) (enqueued int, err error) {
-	if s.now().Sub(s.activeAt) < unclaimedFor {
+	if s.now().Sub(s.activeAt) < activeEvery {
 		return 0, nil
 	}
 	s.activeAt = s.now()
@@ -39,24 +42,26 @@ func (s *Sweeper) sweepUnclaimed(ctx context.Context) (enqueued int, err error) 
 		}
 	}
 	s.active = seen
-	held, err := s.store.Read(ctx, long...)
+	open, err := s.store.Unclaimed(ctx, long...) // mostly none: they are claimed, or were the first of a lane that is drained
+	if err != nil || len(open) == 0 {
+		return 0, err
+	}
+	held, err := s.store.Read(ctx, open...)
 	var bad *store.UnreadableError
 	if errors.As(err, &bad) {
 		err = nil // the sweep tells of those
-	}
-	if err != nil {
-		return 0, err
 	}
 	for _, h := range held {
 		if _, is := seen[taskID(h.ID, h.Generation)]; !is || !unclaimed(h, now) {
 			continue
 		}
-		if err := s.found(ctx, "unclaimed", s.reopenBy(ctx, h, s.producer.enqueueFirst)); err != nil {
+		trouble := s.found(ctx, "unclaimed", s.reopenBy(ctx, h, s.producer.enqueueFirst))
+		if err = errors.Join(err, trouble); isUnavailable(trouble) {
 			return enqueued, err
 		}
 		enqueued++
 	}
-	return enqueued, nil
+	return enqueued, err
 }
 
 // unclaimed reports whether a delivery with an active task should have been claimed: what is settled was the first of a lane that

@@ -42,14 +42,14 @@ func TestDequeuedOutOfABacklogByTheKilled(t *testing.T) {
 		if n := h.sweep(); n != 0 {
 			t.Errorf("%d enqueued anew a second after they were seen active", n)
 		}
-		h.clock.advance(2 * time.Second)
+		h.clock.advance(4 * time.Second)
 		if n := h.sweep(); n != 1 {
 			t.Errorf("the sweep enqueued %d, not the one that nobody claims", n)
 		}
 		if next := h.next(); next != ids[0] {
 			t.Errorf("the next is %s: it waits behind the backlog", next)
 		}
-		h.clock.advance(10 * time.Second)
+		h.clock.advance(8 * time.Second)
 		if n := h.sweep(); n != 0 {
 			t.Errorf("%d more, though it waits under another generation now", n)
 		}
@@ -113,6 +113,11 @@ func TestLostInFlightIsNext(t *testing.T) {
 		}
 		if next := h.next(); next != ids[1] {
 			t.Errorf("the next is %s, and not the lost %s", next, ids[1])
+		}
+		// It came later than those behind it, which have not lost their place for that.
+		since, err := rdb.HExists(t.Context(), "asynq:{"+queue.Name+"}:t:"+ids[1]+":2", "pending_since").Result()
+		if h.must(err); since {
+			t.Error("it tells since when it waits")
 		}
 	})
 }
