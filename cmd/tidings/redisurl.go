@@ -27,6 +27,11 @@ func parseRedisURL(url string) (t redisTarget, err error) {
 	default:
 		err = errors.New("scheme")
 	}
+	host, _, _ := strings.Cut(strings.ReplaceAll(rest, "?", "/"), "/")
+	host = host[strings.LastIndexByte(host, '@')+1:]
+	if scheme != "unix" && !strings.HasPrefix(host, "[") && strings.Count(host, ":") > 1 {
+		err = errors.New("host") // more likely the @ behind a password is missing
+	}
 	if err != nil {
 		return t, errors.New("expected redis://, rediss://, unix://, redis+cluster:// or redis+sentinel:// with a valid rest")
 	}
